@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "seal.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#include "erofs.h"
+
+static const uint8_t magic[8] = {'m', 'i', 'c', 'a', 's', 'e', 'a', 'l'};
+
+_Static_assert(MICA_SEAL_OFFSET + sizeof(struct mica_seal_disk) == EROFS_SUPER_OFFSET, "seal");
+
+void mica_seal_sum(const uint8_t rest[MICA_SEAL_SUM], const uint8_t head[MICA_SEAL_HEAD],
+		   uint8_t out[MICA_SEAL_SUM])
+{
+	uint8_t text[MICA_SEAL_SUM + MICA_SEAL_HEAD - MICA_SEAL_OFFSET];
+	XXH128_canonical_t sum;
+
+	memcpy(text, rest, MICA_SEAL_SUM);
+	memcpy(text + MICA_SEAL_SUM, head + MICA_SEAL_OFFSET, MICA_SEAL_HEAD - MICA_SEAL_OFFSET);
+	memset(text + MICA_SEAL_SUM + offsetof(struct mica_seal_disk, sum), 0, MICA_SEAL_SUM);
+	XXH128_canonicalFromHash(&sum, XXH3_128bits(text, sizeof(text)));
+	memcpy(out, sum.digest, MICA_SEAL_SUM);
+}
+
+void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length,
+		    const uint8_t rest[MICA_SEAL_SUM])
+{
+	struct mica_seal_disk seal = {
+		.version = le32_make(MICA_SEAL_VERSION),
+		.length = le64_make(length),
+	};
+
+	memcpy(seal.magic, magic, sizeof(magic));
+	memcpy(head + MICA_SEAL_OFFSET, &seal, sizeof(seal));
+	mica_seal_sum(rest, head, seal.sum);
+	memcpy(head + MICA_SEAL_OFFSET, &seal, sizeof(seal));
+}
+
+bool mica_seal_find(const uint8_t head[MICA_SEAL_HEAD], struct mica_seal_disk *out)
+{
+	struct mica_seal_disk seal;
+
+	memcpy(&seal, head + MICA_SEAL_OFFSET, sizeof(seal));
+	if (memcmp(seal.magic, magic, sizeof(magic)) || le32_get(seal.version) != MICA_SEAL_VERSION)
+		return false;
+	*out = seal;
+	return true;
+}

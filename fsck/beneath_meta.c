@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "beneath_meta.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#define ACL_ACCESS  "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+
+/* The magic link leads to the object that fd holds, be it a symlink itself. */
+static void fd_path(int fd, char path[32])
+{
+	snprintf(path, 32, "/proc/self/fd/%d", fd);
+}
+
+int mica_beneath_meta_chmod(int fd, mode_t mode)
+{
+	char path[32];
+
+	fd_path(fd, path);
+	return chmod(path, mode);
+}
+
+static int xattr_set(int fd, bool by_path, const struct mica_xattr_value *x)
+{
+	char path[32];
+
+	if (!by_path)
+		return fsetxattr(fd, x->name, x->value, x->len, 0);
+	fd_path(fd, path);
+	return setxattr(path, x->name, x->value, x->len, 0);
+}
+
+static void xattr_remove(int fd, bool by_path, const char *name)
+{
+	char path[32];
+
+	fd_path(fd, path);
+	/* Mostly there is none; where it cannot be removed it could not be set either. */
+	if (by_path ? removexattr(path, name) : fremovexattr(fd, name))
+		errno = 0;
+}
+
+static int meta_owner(int fd, const struct mica_beneath_meta *meta,
+		      struct mica_beneath_skipped *skipped, bool *restored, struct mica_err *err)
+{
+	*restored = true;
+	if (!fchownat(fd, "", meta->uid, meta->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+		return 0;
+	/* EINVAL: the id has no mapping in this user namespace */
+	if (errno != EPERM && errno != EINVAL)
+		return mica_err_sys(err, errno, "cannot set the owner to %u:%u", meta->uid,
+				    meta->gid);
+	*restored = false;
+	skipped->owners++;
+	return 0;
+}
+
+/* ACLs come last: they change the mode, and the mode decides who may set the others. */
+static int meta_xattrs(int fd, bool by_path, bool acls, const struct mica_beneath_meta *meta,
+		       struct mica_beneath_skipped *skipped, struct mica_err *err)
+{
+	for (size_t i = 0; i < meta->xattrs->count; i++) {
+		const struct mica_xattr_value *x = &meta->xattrs->list[i];
+		bool is_acl = !strcmp(x->name, ACL_ACCESS) || !strcmp(x->name, ACL_DEFAULT);
+
+		if (is_acl != acls || !xattr_set(fd, by_path, x))
+			continue;
+		if (errno != EPERM && errno != EACCES && errno != EOPNOTSUPP && errno != EINVAL)
+			return mica_err_sys(err, errno, "cannot set the xattr %s", x->name);
+		if (!skipped->xattrs++) {
+			snprintf(skipped->xattr_name, sizeof(skipped->xattr_name), "%s", x->name);
+			skipped->xattr_errno = errno;
+		}
+	}
+	return 0;
+}
+
+/* What a default ACL of the destination has put on: it is not in the image. */
+static void meta_drop_acls(int fd, bool by_path, const struct mica_beneath_meta *meta)
+{
+	if (!mica_xattrlist_find(meta->xattrs, ACL_ACCESS))
+		xattr_remove(fd, by_path, ACL_ACCESS);
+	if (S_ISDIR(meta->mode) && !mica_xattrlist_find(meta->xattrs, ACL_DEFAULT))
+		xattr_remove(fd, by_path, ACL_DEFAULT);
+}
+
+static int meta_mode(int fd, bool by_path, mode_t mode, struct mica_err *err)
+{
+	if (by_path ? mica_beneath_meta_chmod(fd, mode) : fchmod(fd, mode))
+		return mica_err_sys(err, errno, "cannot set the mode to %04o", mode);
+	return 0;
+}
+
+/*
+ * The order matters: a change of owner clears setuid bits and file
+ * capabilities, and everything but utimensat() changes the times.
+ */
+int mica_beneath_meta_apply(int fd, bool by_path, const struct mica_beneath_meta *meta,
+			    struct mica_beneath_skipped *skipped, struct mica_err *err)
+{
+	struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT},
+		{.tv_sec = meta->mtime, .tv_nsec = meta->mtime_nsec},
+	};
+	mode_t mode = meta->mode & 07777;
+	bool owned;
+	int ret = meta_owner(fd, meta, skipped, &owned, err);
+
+	if (!ret)
+		ret = meta_xattrs(fd, by_path, false, meta, skipped, err);
+	if (!ret && !S_ISLNK(meta->mode)) {
+		meta_drop_acls(fd, by_path, meta);
+		ret = meta_xattrs(fd, by_path, true, meta, skipped, err);
+	}
+	if (!ret && !S_ISLNK(meta->mode)) {
+		if (!owned && (mode & (S_ISUID | S_ISGID)) && !S_ISDIR(meta->mode)) {
+			mode &= ~(mode_t)(S_ISUID | S_ISGID);
+			skipped->setids++;
+		}
+		ret = meta_mode(fd, by_path, mode, err);
+	}
+	if (ret)
+		return ret;
+	if (utimensat(fd, "", times, AT_EMPTY_PATH))
+		return mica_err_sys(err, errno, "cannot set the time");
+	return 0;
+}

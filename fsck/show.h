@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* How names, modes and times from an image are shown to people. */
+#ifndef MICA_FSCK_SHOW_H
+#define MICA_FSCK_SHOW_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../lib/err.h"
+#include "../lib/image.h"
+
+/* Control characters, backslashes and what is not UTF-8 become \xNN. */
+void mica_show_bytes(FILE *f, const void *bytes, size_t len);
+void mica_show_text(FILE *f, const char *text);
+
+#define MICA_SHOW_MODE_LEN 11
+
+/* "drwxr-sr-t" */
+void mica_show_mode(uint16_t mode, char out[MICA_SHOW_MODE_LEN]);
+
+/* "2024-02-29 23:59:59.000000001", UTC; seconds alone when there is no such year */
+#define MICA_SHOW_TIME_LEN 48
+void mica_show_time(int64_t sec, uint32_t nsec, char out[MICA_SHOW_TIME_LEN]);
+
+const char *mica_show_type(uint8_t type); /* enum erofs_file_type: "directory" */
+const char *mica_show_layout(enum erofs_layout layout);
+const char *mica_show_kind(const struct mica_extent *e);
+const char *mica_show_alg(const struct mica_extent *e); /* NULL: not compressed */
+
+/* enum erofs_file_type of a mode; EROFS_FT_UNKNOWN when it has no valid type */
+uint8_t mica_show_mode_type(uint16_t mode);
+
+/* The message without "SUBJECT: " in front, which the reader puts there as well */
+const char *mica_show_message(const char *subject, const struct mica_err *err);
+
+/* "mica VERB: SUBJECT: message" on standard error; subject may be NULL */
+void mica_show_error(const char *verb, const char *subject, const struct mica_err *err);
+
+/* Opens the image in a file; offset: the image's first byte */
+int mica_show_open(const char *path, uint64_t offset, const struct mica_image_opts *opts,
+		   struct mica_image **out, struct mica_err *err);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "codec_priv.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#define ZSTD_FHD_SINGLE 0x20u /* frame header: no window, the content's size is the window */
+
+static int zstd_fail(struct mica_err *err, int code, size_t ret)
+{
+	if (ZSTD_getErrorCode(ret) == ZSTD_error_memory_allocation)
+		code = MICA_E_NOMEM;
+	return mica_err_set(err, code, "zstd: %s", ZSTD_getErrorName(ret));
+}
+
+int mica_codec_zstd_new(const struct mica_codec_spec *spec, size_t max_input, void **out,
+			struct mica_err *err)
+{
+	ZSTD_CCtx *ctx = ZSTD_createCCtx();
+	size_t ret;
+
+	if (!ctx)
+		return mica_err_nomem(err);
+	ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, spec->level);
+	if (!ZSTD_isError(ret))
+		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 0);
+	if (!ZSTD_isError(ret))
+		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_dictIDFlag, 0);
+	/* The image's index knows the size; in the frame it would cost up to 3 bytes more. */
+	if (!ZSTD_isError(ret))
+		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 0);
+	/* Smaller inputs never get a larger window; a set one would hinder the levels' own. */
+	if (!ZSTD_isError(ret) && max_input > 1u << CODEC_ZSTD_WINDOWLOG_MAX)
+		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_windowLog, CODEC_ZSTD_WINDOWLOG_MAX);
+	if (ZSTD_isError(ret)) {
+		ZSTD_freeCCtx(ctx);
+		return zstd_fail(err, MICA_E_USAGE, ret);
+	}
+	*out = ctx;
+	return 0;
+}
+
+long mica_codec_zstd_compress(void *state, void *dst, size_t cap, const void *src, size_t len,
+			      struct mica_err *err)
+{
+	size_t ret = ZSTD_compress2(state, dst, cap, src, len);
+
+	if (!ZSTD_isError(ret))
+		return (long)ret;
+	if (ZSTD_getErrorCode(ret) == ZSTD_error_dstSize_tooSmall)
+		return 0;
+	return zstd_fail(err, MICA_E_USAGE, ret);
+}
+
+void mica_codec_zstd_free(void *state)
+{
+	ZSTD_freeCCtx(state);
+}
+
+int mica_codec_zstd_decoder_new(void **out, struct mica_err *err)
+{
+	ZSTD_DCtx *ctx = ZSTD_createDCtx();
+
+	if (!ctx)
+		return mica_err_nomem(err);
+	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, CODEC_ZSTD_WINDOWLOG_MAX);
+	*out = ctx;
+	return 0;
+}
+
+void mica_codec_zstd_decoder_free(void *state)
+{
+	ZSTD_freeDCtx(state);
+}
+
+/* What a frame says before its first block; RFC 8878, 3.1.1.1. Returns its window, 0: broken. */
+static uint64_t frame_window(const uint8_t *p, size_t len)
+{
+	static const unsigned int fcs_sizes[] = {0, 2, 4, 8};
+	static const unsigned int dict_sizes[] = {0, 1, 2, 4};
+	unsigned int fcs_size, dict_size;
+	uint64_t size = 0;
+
+	if (len < 6)
+		return 0;
+	fcs_size = fcs_sizes[p[4] >> 6];
+	dict_size = dict_sizes[p[4] & 3];
+	if (!(p[4] & ZSTD_FHD_SINGLE)) {
+		uint64_t base = 1ULL << (10 + (p[5] >> 3));
+
+		return base + base / 8 * (p[5] & 7);
+	}
+	if (!fcs_size)
+		fcs_size = 1;
+	if (len < 5 + dict_size + fcs_size)
+		return 0;
+	for (unsigned int i = 0; i < fcs_size; i++)
+		size |= (uint64_t)p[5 + dict_size + i] << (8 * i);
+	if (fcs_size == 2)
+		size += 256;
+	return size ? size : 1;
+}
+
+/* The library would also take legacy, skippable and several frames; the kernel does not. */
+static int frame_check(const uint8_t *p, size_t len, bool whole, struct mica_err *err)
+{
+	const le32 *magic = (const le32 *)p;
+	uint64_t window;
+	size_t size;
+
+	if (len < sizeof(*magic) || le32_get(*magic) != ZSTD_MAGICNUMBER)
+		return mica_err_set(err, MICA_E_CORRUPT, "zstd: no frame in %zu bytes", len);
+	window = frame_window(p, len);
+	if (!window)
+		return mica_err_set(err, MICA_E_CORRUPT, "zstd: frame header cut off at %zu bytes",
+				    len);
+	if (window > 1ULL << CODEC_ZSTD_WINDOWLOG_MAX)
+		return mica_err_set(err, MICA_E_CORRUPT, "zstd: window of %" PRIu64 " exceeds %u",
+				    window, 1u << CODEC_ZSTD_WINDOWLOG_MAX);
+	if (!whole)
+		return 0;
+	size = ZSTD_findFrameCompressedSize(p, len);
+	if (ZSTD_isError(size))
+		return zstd_fail(err, MICA_E_CORRUPT, size);
+	if (size != len)
+		return mica_err_set(err, MICA_E_CORRUPT,
+				    "zstd: frame of %zu bytes in a cluster of %zu", size, len);
+	return 0;
+}
+
+static int zstd_prefix(ZSTD_DCtx *ctx, void *dst, size_t want, const void *src, size_t len,
+		       struct mica_err *err)
+{
+	ZSTD_outBuffer out = {dst, want, 0};
+	ZSTD_inBuffer in = {src, len, 0};
+
+	ZSTD_DCtx_reset(ctx, ZSTD_reset_session_only);
+	while (out.pos < want) {
+		size_t in_before = in.pos, out_before = out.pos;
+		size_t ret = ZSTD_decompressStream(ctx, &out, &in);
+
+		if (ZSTD_isError(ret))
+			return zstd_fail(err, MICA_E_CORRUPT, ret);
+		if (out.pos < want && (!ret || (in.pos == in_before && out.pos == out_before)))
+			return mica_err_set(err, MICA_E_CORRUPT,
+					    "zstd: %zu bytes hold %zu bytes, not %zu", len, out.pos,
+					    want);
+	}
+	return 0;
+}
+
+int mica_codec_zstd_decompress(void *state, void *dst, size_t want, const void *src, size_t len,
+			       bool whole, struct mica_err *err)
+{
+	int ret = frame_check(src, len, whole, err);
+	size_t n;
+
+	if (ret)
+		return ret;
+	if (!whole)
+		return zstd_prefix(state, dst, want, src, len, err);
+	n = ZSTD_decompressDCtx(state, dst, want, src, len);
+	if (ZSTD_isError(n))
+		return zstd_fail(err, MICA_E_CORRUPT, n);
+	if (n != want)
+		return mica_err_set(err, MICA_E_CORRUPT, "zstd: %zu bytes hold %zu bytes, not %zu",
+				    len, n, want);
+	return 0;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "io.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <linux/fs.h>
+
+#include "util.h"
+
+struct io_file {
+	struct mica_io io;
+	int fd;
+	uint64_t offset;
+};
+
+struct io_mem {
+	struct mica_io io;
+	const unsigned char *data;
+};
+
+static int io_file_read_at(struct mica_io *io, void *buf, size_t len, uint64_t off,
+			   struct mica_err *err)
+{
+	struct io_file *f = (struct io_file *)io;
+	unsigned char *p = buf;
+
+	off += f->offset;
+	while (len) {
+		ssize_t n = pread(f->fd, p, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return mica_err_sys(err, errno, "%s: read %zu bytes at %" PRIu64, io->name,
+					    len, off);
+		if (n == 0)
+			return mica_err_set(err, MICA_E_CORRUPT,
+					    "%s: truncated: file ends at %" PRIu64
+					    " while it was being read",
+					    io->name, off);
+		p += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static void io_file_ahead(struct mica_io *io, uint64_t off, uint64_t len)
+{
+	struct io_file *f = (struct io_file *)io;
+
+	posix_fadvise(f->fd, (off_t)(f->offset + off), (off_t)len, POSIX_FADV_WILLNEED);
+}
+
+static void io_file_free(struct mica_io *io)
+{
+	close(((struct io_file *)io)->fd);
+}
+
+static const struct mica_io_ops io_file_ops = {
+	.read_at = io_file_read_at,
+	.ahead = io_file_ahead,
+	.free = io_file_free,
+};
+
+static int io_file_size(int fd, const char *path, uint64_t *size, struct mica_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return mica_err_sys(err, errno, "%s: stat", path);
+	if (S_ISREG(st.st_mode)) {
+		*size = (uint64_t)st.st_size;
+		return 0;
+	}
+	if (S_ISBLK(st.st_mode)) {
+		if (ioctl(fd, BLKGETSIZE64, size) < 0)
+			return mica_err_sys(err, errno, "%s: size of block device", path);
+		return 0;
+	}
+	return mica_err_set(err, MICA_E_USAGE, "%s: neither a regular file nor a block device",
+			    path);
+}
+
+int mica_io_open_file(const char *path, uint64_t offset, struct mica_io **out, struct mica_err *err)
+{
+	/* O_NONBLOCK: opening a FIFO must not hang before its type is known */
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct io_file *f;
+	uint64_t size;
+	int ret;
+
+	if (fd < 0)
+		return mica_err_sys(err, errno, "%s: open", path);
+	ret = io_file_size(fd, path, &size, err);
+	if (ret)
+		return ret;
+	if (offset > size)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "%s: offset %" PRIu64 " is behind the end at %" PRIu64, path,
+				    offset, size);
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return mica_err_nomem(err);
+	f->io.ops = &io_file_ops;
+	f->io.size = size - offset;
+	f->io.name = strdup(path);
+	if (!f->io.name) {
+		free(f);
+		return mica_err_nomem(err);
+	}
+	f->fd = mica_steal_fd(&fd);
+	f->offset = offset;
+	*out = &f->io;
+	return 0;
+}
+
+static int io_mem_read_at(struct mica_io *io, void *buf, size_t len, uint64_t off,
+			  struct mica_err *err)
+{
+	(void)err;
+	memcpy(buf, ((struct io_mem *)io)->data + off, len);
+	return 0;
+}
+
+static const struct mica_io_ops io_mem_ops = {
+	.read_at = io_mem_read_at,
+};
+
+int mica_io_open_mem(const char *name, const void *data, size_t len, struct mica_io **out,
+		     struct mica_err *err)
+{
+	struct io_mem *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return mica_err_nomem(err);
+	m->io.ops = &io_mem_ops;
+	m->io.size = len;
+	m->io.name = strdup(name);
+	m->data = data;
+	if (!m->io.name) {
+		free(m);
+		return mica_err_nomem(err);
+	}
+	*out = &m->io;
+	return 0;
+}
+
+int mica_io_read(struct mica_io *io, void *buf, size_t len, uint64_t off, struct mica_err *err)
+{
+	if (!mica_range_in(off, len, io->size))
+		return mica_err_set(err, MICA_E_CORRUPT,
+				    "%s: truncated: %zu bytes at %" PRIu64
+				    " reach over the end at %" PRIu64,
+				    io->name, len, off, io->size);
+	return io->ops->read_at(io, buf, len, off, err);
+}
+
+void mica_io_ahead(struct mica_io *io, uint64_t off, uint64_t len)
+{
+	if (io->ops->ahead && off < io->size)
+		io->ops->ahead(io, off, mica_min(len, io->size - off));
+}
+
+void mica_io_free(struct mica_io *io)
+{
+	if (!io)
+		return;
+	if (io->ops->free)
+		io->ops->free(io);
+	free(io->name);
+	free(io);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Applies sources to the tree, topmost first, so that what an upper layer
+ * hides is never stored: OCI whiteouts, opaque directories, duplicates (the
+ * last one wins), hard links within and across layers. File data goes to the
+ * packer as it comes by.
+ */
+#ifndef MICA_MKIMAGE_APPLY_H
+#define MICA_MKIMAGE_APPLY_H
+
+#include "../lib/tree.h"
+#include "packer.h"
+#include "source.h"
+#include "xattrs.h"
+
+struct mica_apply_opts {
+	bool set_time;	 /* --timestamp: every mtime becomes time, 0 ns */
+	bool clamp_time; /* SOURCE_DATE_EPOCH: later mtimes become time, 0 ns */
+	int64_t time;
+	int64_t uid, gid;	     /* -1: as in the source */
+	bool overlay_input;	     /* overlay xattrs and 0:0 devices mean what overlayfs means */
+	const char *const *excludes; /* globs, NULL-terminated; NULL: none */
+};
+
+struct mica_apply;
+
+int mica_apply_new(struct mica_tree *tree, struct mica_packer *packer, struct mica_xattrs *xattrs,
+		   struct mica_report *report, const struct mica_apply_opts *opts,
+		   struct mica_apply **out, struct mica_err *err);
+
+/*
+ * Read one source to its end. Call it for the topmost source first. tick (may
+ * be NULL) is called about once for each entry and each MiB, for progress.
+ */
+int mica_apply_source(struct mica_apply *apply, struct mica_source *src, void (*tick)(void *ctx),
+		      void *ctx, struct mica_err *err);
+
+/* After the last source: hard links whose target no layer had are an error. */
+int mica_apply_finish(struct mica_apply *apply, struct mica_err *err);
+
+void mica_apply_free(struct mica_apply *apply);
+
+#endif

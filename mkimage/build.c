@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "build.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../lib/util.h"
+#include "emit.h"
+#include "outfile.h"
+#include "packer.h"
+
+/* All that one build owns. */
+struct build {
+	const struct mica_build_opts *opts;
+	const struct mica_build_events *events;
+	struct mica_outfile *out;
+	struct mica_spool *spool;
+	struct mica_xattrs *xattrs;
+	struct mica_tree *tree;
+	struct mica_packer *packer;
+	struct mica_apply *apply;
+	struct mica_emit *emit;
+	struct mica_layout layout;
+	struct mica_source *source;
+	struct mica_source_own own;
+	struct mica_build_state state;
+};
+
+static void build_free(struct build *b)
+{
+	/* first, so that there is nothing left for a signal handler to remove */
+	if (b->out)
+		mica_outfile_abandon(b->out);
+	if (b->events->outfile)
+		b->events->outfile(b->events->ctx, NULL);
+	mica_source_free(b->source);
+	mica_emit_free(b->emit);
+	mica_apply_free(b->apply);
+	mica_packer_free(b->packer); /* ends the threads that work on the tree's inodes */
+	mica_tree_free(b->tree);
+	mica_xattrs_free(b->xattrs);
+	mica_spool_free(b->spool);
+	mica_outfile_free(b->out);
+}
+
+static void build_tick(void *ctx)
+{
+	struct build *b = ctx;
+
+	mica_source_progress(b->source, &b->state.done, &b->state.total);
+	if (b->events->progress)
+		b->events->progress(b->events->ctx, &b->state);
+}
+
+static int build_open(struct build *b, const char *target, struct mica_report *report,
+		      struct mica_err *err)
+{
+	int ret = mica_outfile_new(target, &b->out, err);
+
+	if (!ret && b->events->outfile)
+		b->events->outfile(b->events->ctx, b->out);
+	if (!ret)
+		ret = mica_outfile_zeros(b->out, MICA_BLOCK, err); /* the superblock's */
+	if (!ret)
+		ret = mica_spool_new(target, &b->spool, err);
+	if (!ret)
+		ret = mica_xattrs_new(b->spool, &b->xattrs, err);
+	if (!ret)
+		ret = mica_tree_new(&b->tree, err);
+	if (!ret)
+		ret = mica_packer_new(b->opts, b->out, b->spool, &b->packer, err);
+	if (!ret)
+		ret = mica_apply_new(b->tree, b->packer, b->xattrs, report, &b->opts->apply,
+				     &b->apply, err);
+	return ret;
+}
+
+/* The image may lie in a source, but it is none: to replace one would be to lose it. */
+static int build_find_own(struct build *b, const char *target, const char *const *sources,
+			  unsigned int count, struct mica_err *err)
+{
+	struct stat st, source;
+	int ret = mica_outfile_stat(b->out, &st, err);
+
+	if (ret)
+		return ret;
+	b->own = (struct mica_source_own){.temp_dev = st.st_dev, .temp_ino = st.st_ino};
+	if (stat(target, &st) < 0)
+		return 0;
+	b->own.has_named = true;
+	b->own.named_dev = st.st_dev;
+	b->own.named_ino = st.st_ino;
+	for (unsigned int i = 0; i < count; i++) {
+		if (strcmp(sources[i], "-") ? stat(sources[i], &source)
+					    : fstat(STDIN_FILENO, &source))
+			continue;
+		if (source.st_dev == st.st_dev && source.st_ino == st.st_ino)
+			return mica_err_set(err, MICA_E_USAGE,
+					    "%s: is the image to be made and a source", sources[i]);
+	}
+	return 0;
+}
+
+/* Topmost source first: what it hides is then never stored. */
+static int build_sources(struct build *b, const char *const *sources, unsigned int count,
+			 struct mica_report *report, struct mica_err *err)
+{
+	int ret = 0;
+
+	b->state.sources = count;
+	for (unsigned int i = count; !ret && i-- > 0;) {
+		b->state.source = count - i;
+		ret = mica_source_open(sources[i], report, &b->source, err);
+		if (ret)
+			return ret;
+		mica_source_leave_out(b->source, &b->own);
+		ret = mica_apply_source(b->apply, b->source, build_tick, b, err);
+		mica_source_free(b->source);
+		b->source = NULL;
+	}
+	return ret ? ret : mica_apply_finish(b->apply, err);
+}
+
+static int build_metadata(struct build *b, struct mica_build_stats *stats, struct mica_err *err)
+{
+	int ret = mica_tree_finish(b->tree, &stats->counts, err);
+
+	if (!ret)
+		ret = mica_packer_flush(b->packer, err);
+	if (ret)
+		return ret;
+	mica_packer_result(b->packer, &stats->packer);
+	b->layout = (struct mica_layout){
+		.opts = b->opts,
+		.tree = b->tree,
+		.xattrs = b->xattrs,
+	};
+	ret = mica_layout_plan(&b->layout, mica_outfile_pos(b->out), err);
+	if (!ret)
+		ret = mica_emit_new(&b->layout, b->out, b->spool, &b->emit, err);
+	if (!ret)
+		ret = mica_emit_metadata(b->emit, err);
+	if (!ret)
+		ret = mica_emit_super(b->emit, &stats->packer, stats->uuid, err);
+	stats->image_bytes = b->layout.end;
+	stats->meta_bytes = b->layout.end - b->layout.meta_start;
+	return ret;
+}
+
+int mica_build(const char *target, const char *const *sources, unsigned int source_count,
+	       const struct mica_build_opts *opts, struct mica_report *report,
+	       const struct mica_build_events *events, struct mica_build_stats *stats,
+	       struct mica_err *err)
+{
+	struct build b = {.opts = opts, .events = events};
+	int ret;
+
+	*stats = (struct mica_build_stats){0};
+	ret = build_open(&b, target, report, err);
+	if (!ret)
+		ret = build_find_own(&b, target, sources, source_count, err);
+	if (!ret)
+		ret = build_sources(&b, sources, source_count, report, err);
+	if (!ret)
+		ret = build_metadata(&b, stats, err);
+	if (!ret)
+		ret = mica_outfile_publish(b.out, err);
+	build_free(&b);
+	return ret;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Builds one image from a list of sources: the whole of mkimage but its command line. */
+#ifndef MICA_MKIMAGE_BUILD_H
+#define MICA_MKIMAGE_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../lib/codec.h"
+#include "apply.h"
+#include "compat.h"
+#include "report.h"
+
+struct mica_outfile;
+
+struct mica_build_opts {
+	struct mica_compat compat;
+	struct mica_codec_spec codec;
+	uint32_t cluster;  /* bytes of input compressed as one; power of two, 4 KiB..1 MiB */
+	unsigned int jobs; /* threads that compress, >= 1 */
+	char label[17];
+	bool have_uuid;
+	uint8_t uuid[16];
+	struct mica_apply_opts apply;
+};
+
+struct mica_packer_stats {
+	uint64_t bytes_in;     /* file contents, holes included */
+	uint64_t bytes_dup;    /* of them, in files that were stored already */
+	uint64_t bytes_stored; /* data area, without inline tails */
+	bool zero_extents;     /* zeros are stored as long compressed extents */
+	uint32_t max_pcluster; /* bytes of the largest encoded cluster, 0: none */
+};
+
+struct mica_build_stats {
+	struct mica_tree_counts counts;
+	struct mica_packer_stats packer;
+	uint64_t image_bytes;
+	uint64_t meta_bytes; /* directories, inodes, inline tails, shared xattrs */
+	uint8_t uuid[16];
+};
+
+/* Where a build stands; for progress. */
+struct mica_build_state {
+	unsigned int source, sources; /* 1-based */
+	uint64_t done, total;	      /* bytes of this source; total 0: unknown */
+};
+
+struct mica_build_events {
+	void (*progress)(void *ctx, const struct mica_build_state *state); /* may be NULL */
+	/* The image file exists from here on (NULL: no longer); for signal handlers. May be NULL. */
+	void (*outfile)(void *ctx, const struct mica_outfile *f);
+	void *ctx;
+};
+
+/* sources: bottom to top. target appears whole or not at all. */
+int mica_build(const char *target, const char *const *sources, unsigned int source_count,
+	       const struct mica_build_opts *opts, struct mica_report *report,
+	       const struct mica_build_events *events, struct mica_build_stats *stats,
+	       struct mica_err *err);
+
+#endif

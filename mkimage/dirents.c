@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "dirents.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../formats/erofs.h"
+#include "data.h"
+
+#define ENTRY ((uint32_t)sizeof(struct erofs_dirent_disk))
+
+struct name {
+	const char *bytes;
+	uint32_t len;
+	uint64_t nid;
+	uint8_t type;
+};
+
+/* A cursor over the names of a directory with "." and ".." in their places. */
+struct cursor {
+	const struct mica_tnode *dir;
+	const struct mica_tnode *child;
+	unsigned int dots; /* how many of the two have been given */
+};
+
+static uint8_t file_type(uint16_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return EROFS_FT_REG;
+	case S_IFDIR:
+		return EROFS_FT_DIR;
+	case S_IFCHR:
+		return EROFS_FT_CHR;
+	case S_IFBLK:
+		return EROFS_FT_BLK;
+	case S_IFIFO:
+		return EROFS_FT_FIFO;
+	case S_IFSOCK:
+		return EROFS_FT_SOCK;
+	default:
+		return EROFS_FT_LNK;
+	}
+}
+
+static bool cursor_next(struct cursor *c, struct name *out)
+{
+	static const char dots[] = "..";
+	uint32_t len = c->dots + 1;
+
+	if (c->dots < 2 && (!c->child || strcmp(c->child->name, dots + 2 - len) > 0)) {
+		const struct mica_tnode *up = c->dir->parent ? c->dir->parent : c->dir;
+
+		*out = (struct name){
+			.bytes = dots + 2 - len,
+			.len = len,
+			.nid = c->dots ? up->inode->nid : c->dir->inode->nid,
+			.type = EROFS_FT_DIR,
+		};
+		c->dots++;
+		return true;
+	}
+	if (!c->child)
+		return false;
+	*out = (struct name){
+		.bytes = c->child->name,
+		.len = c->child->name_len,
+		.nid = c->child->inode->nid,
+		.type = file_type(c->child->inode->mode),
+	};
+	c->child = c->child->sibling;
+	return true;
+}
+
+static struct cursor cursor_start(const struct mica_tnode *dir)
+{
+	return (struct cursor){.dir = dir, .child = dir->inode->children};
+}
+
+uint64_t mica_dirents_size(const struct mica_tnode *dir)
+{
+	struct cursor c = cursor_start(dir);
+	uint64_t full = 0;
+	uint32_t used = 0;
+	struct name n;
+
+	while (cursor_next(&c, &n)) {
+		if (used + ENTRY + n.len > MICA_BLOCK) {
+			full += MICA_BLOCK;
+			used = 0;
+		}
+		used += ENTRY + n.len;
+	}
+	return full + used;
+}
+
+/* How many names from c on fit into one block, and their bytes. */
+static unsigned int block_fill(struct cursor c, uint32_t *used)
+{
+	unsigned int count = 0;
+	struct name n;
+
+	*used = 0;
+	while (cursor_next(&c, &n) && *used + ENTRY + n.len <= MICA_BLOCK) {
+		*used += ENTRY + n.len;
+		count++;
+	}
+	return count;
+}
+
+static void block_encode(struct cursor *c, unsigned int count, unsigned char *block)
+{
+	uint32_t nameoff = count * ENTRY;
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct erofs_dirent_disk d = {.nameoff = le16_make((uint16_t)nameoff)};
+		struct name n;
+
+		cursor_next(c, &n);
+		d.nid = le64_make(n.nid);
+		d.file_type = n.type;
+		memcpy(block + i * ENTRY, &d, ENTRY);
+		memcpy(block + nameoff, n.bytes, n.len);
+		nameoff += n.len;
+	}
+}
+
+int mica_dirents_encode(const struct mica_tnode *dir,
+			int (*emit)(void *ctx, const void *block, uint32_t len,
+				    struct mica_err *err),
+			void *ctx, struct mica_err *err)
+{
+	struct cursor c = cursor_start(dir);
+	int ret = 0;
+
+	while (!ret && (c.child || c.dots < 2)) {
+		unsigned char block[MICA_BLOCK] = {0};
+		uint32_t used;
+		unsigned int count = block_fill(c, &used);
+
+		block_encode(&c, count, block);
+		ret = emit(ctx, block, c.child || c.dots < 2 ? MICA_BLOCK : used, err);
+	}
+	return ret;
+}

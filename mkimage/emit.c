@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "emit.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../lib/util.h"
+#include "dirents.h"
+#include "extlist.h"
+
+static int emit_dir_block(void *ctx, const void *block, uint32_t len, struct mica_err *err)
+{
+	struct mica_emit *e = ctx;
+	unsigned char full[MICA_BLOCK] = {0};
+
+	/* a short last block is inline, unless it is too long for that */
+	if (len <= MICA_TAIL_MAX)
+		return 0;
+	memcpy(full, block, len);
+	return mica_outfile_write(e->out, full, sizeof(full), err);
+}
+
+static int visit_dir_blocks(void *ctx, struct mica_tnode *node, struct mica_err *err)
+{
+	if (!S_ISDIR(node->inode->mode) || !node->inode->data.blocks)
+		return 0;
+	return mica_dirents_encode(node, emit_dir_block, ctx, err);
+}
+
+static uint32_t inode_u(const struct mica_tinode *i, const struct mica_shape *s)
+{
+	if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
+		return i->rdev;
+	switch (s->layout) {
+	case EROFS_LAYOUT_COMPRESSED_COMPACT:
+	case EROFS_LAYOUT_COMPRESSED_FULL:
+		return i->data.blocks;
+	case EROFS_LAYOUT_CHUNK:
+		return s->chunk_bits - MICA_BLOCK_BITS;
+	default:
+		return (uint32_t)i->data.start;
+	}
+}
+
+static uint16_t inode_format(const struct mica_shape *s)
+{
+	return (uint16_t)(s->layout << 1 | (s->extended ? EROFS_FORMAT_EXTENDED : 0));
+}
+
+static uint16_t xattr_icount(const struct mica_shape *s)
+{
+	return s->xattr ? (uint16_t)((s->xattr - sizeof(struct erofs_xattr_ibody_disk)) / 4 + 1)
+			: 0;
+}
+
+static void inode_encode(struct mica_emit *e, const struct mica_tinode *i,
+			 const struct mica_shape *s, unsigned char *buf)
+{
+	uint32_t ino = ++e->next_ino;
+
+	if (s->extended) {
+		struct erofs_inode_extended_disk d = {
+			.format = le16_make(inode_format(s)),
+			.xattr_icount = le16_make(xattr_icount(s)),
+			.mode = le16_make(i->mode),
+			.size = le64_make(i->size),
+			.u = le32_make(inode_u(i, s)),
+			.ino = le32_make(ino),
+			.uid = le32_make(i->uid),
+			.gid = le32_make(i->gid),
+			.mtime = le64_make((uint64_t)i->mtime),
+			.mtime_nsec = le32_make(i->mtime_nsec),
+			.nlink = le32_make(i->nlink),
+		};
+
+		memcpy(buf, &d, sizeof(d));
+		return;
+	}
+	struct erofs_inode_compact_disk d = {
+		.format = le16_make(inode_format(s)),
+		.xattr_icount = le16_make(xattr_icount(s)),
+		.mode = le16_make(i->mode),
+		.nb = le16_make((uint16_t)i->nlink),
+		.size = le32_make((uint32_t)i->size),
+		.mtime = le32_make((uint32_t)(i->mtime - e->layout->epoch)),
+		.u = le32_make(inode_u(i, s)),
+		.ino = le32_make(ino),
+		.uid = le16_make((uint16_t)i->uid),
+		.gid = le16_make((uint16_t)i->gid),
+	};
+
+	memcpy(buf, &d, sizeof(d));
+}
+
+struct dir_tail {
+	unsigned char buf[MICA_BLOCK];
+	uint32_t len;
+};
+
+static int keep_dir_tail(void *ctx, const void *block, uint32_t len, struct mica_err *err)
+{
+	struct dir_tail *t = ctx;
+
+	(void)err;
+	memcpy(t->buf, block, len);
+	t->len = len;
+	return 0;
+}
+
+static int emit_tail(struct mica_emit *e, const struct mica_tnode *node, const struct mica_shape *s,
+		     uint64_t off, struct mica_err *err)
+{
+	const struct mica_tinode *i = node->inode;
+	struct dir_tail t;
+	int ret;
+
+	if (S_ISDIR(i->mode))
+		ret = mica_dirents_encode(node, keep_dir_tail, &t, err);
+	else
+		ret = mica_spool_read(e->spool, t.buf, s->tail, mica_extlist_tail(&i->data), err);
+	return ret ? ret : mica_window_write(&e->window, t.buf, s->tail, off, err);
+}
+
+static int visit_inode(void *ctx, struct mica_tnode *node, struct mica_err *err)
+{
+	struct mica_emit *e = ctx;
+	const struct mica_tinode *i = node->inode;
+	uint64_t off = e->layout->nid_base + i->nid * EROFS_NID_UNIT;
+	unsigned char small[1024];
+	cleanup_free unsigned char *large = NULL;
+	unsigned char *buf = small;
+	struct mica_shape s;
+	int ret;
+
+	mica_layout_shape(e->layout, i, &s);
+	if (s.isize + s.xattr > sizeof(small)) {
+		buf = large = malloc(s.isize + s.xattr);
+		if (!large)
+			return mica_err_nomem(err);
+	}
+	inode_encode(e, i, &s, buf);
+	ret = mica_xattrs_ibody_encode(e->layout->xattrs, i->xattrs, buf + s.isize, err);
+	if (!ret)
+		ret = mica_window_write(&e->window, buf, s.isize + s.xattr, off, err);
+	if (!ret && s.index_off)
+		ret = mica_emit_index(e, i, &s, off + s.index_off, err);
+	if (!ret && s.tail)
+		ret = emit_tail(e, node, &s, off + s.head, err);
+	return ret;
+}
+
+int mica_emit_new(struct mica_layout *layout, struct mica_outfile *out, struct mica_spool *spool,
+		  struct mica_emit **result, struct mica_err *err)
+{
+	struct mica_emit *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return mica_err_nomem(err);
+	e->layout = layout;
+	e->out = out;
+	e->spool = spool;
+	e->window = (struct mica_window){.out = out};
+	*result = e;
+	return 0;
+}
+
+void mica_emit_free(struct mica_emit *e)
+{
+	if (!e)
+		return;
+	free(e->window.buf);
+	free(e);
+}
+
+int mica_emit_metadata(struct mica_emit *e, struct mica_err *err)
+{
+	struct mica_layout *l = e->layout;
+	int ret = mica_outfile_zeros(e->out, l->meta_start - mica_outfile_pos(e->out), err);
+
+	if (!ret)
+		ret = mica_layout_walk(l->tree, true, visit_dir_blocks, e, err);
+	if (!ret)
+		ret = mica_xattrs_write_shared(l->xattrs, e->out, err);
+	if (!ret)
+		ret = mica_layout_walk(l->tree, true, visit_inode, e, err);
+	return ret ? ret : mica_window_flush(&e->window, l->end, err);
+}

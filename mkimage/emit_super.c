@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "../formats/crc32c.h"
+#include "../formats/seal.h"
+#include "../lib/util.h"
+#include "emit.h"
+
+#define LZ4_DISTANCE 65535u
+
+/*
+ * RFC 9562 version 8: all that is in the image decides, so the same input gives
+ * the same UUID. head: the first block, without UUID and checksum
+ */
+static void uuid_choose(const struct mica_emit *e, const uint8_t rest[MICA_SEAL_SUM],
+			const uint8_t head[MICA_SEAL_HEAD], uint8_t uuid[16])
+{
+	const struct mica_build_opts *o = e->layout->opts;
+
+	if (o->have_uuid) {
+		memcpy(uuid, o->uuid, 16);
+		return;
+	}
+	mica_seal_sum(rest, head, uuid);
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x80);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
+static uint32_t features(const struct mica_layout *l)
+{
+	uint32_t f = 0;
+
+	if (l->any_encoded)
+		f |= EROFS_INCOMPAT_ZERO_PADDING | EROFS_INCOMPAT_COMPR_CFGS;
+	if (l->any_chunk)
+		f |= EROFS_INCOMPAT_CHUNKED_FILE;
+	if (l->any_tail_pcluster)
+		f |= EROFS_INCOMPAT_ZTAILPACKING;
+	if (l->opts->compat.extents)
+		f |= EROFS_INCOMPAT_48BIT;
+	return f;
+}
+
+static unsigned int window_log(const struct mica_build_opts *o, const struct mica_packer_stats *st)
+{
+	unsigned int log = 31u - (unsigned int)__builtin_clz(o->cluster);
+
+	/* extents of zeros are longer than a cluster and use the largest window there is */
+	return st->zero_extents ? 20 : log;
+}
+
+/* The algorithm's configuration, behind the superblock, after its length. */
+static void config_encode(const struct mica_build_opts *o, const struct mica_packer_stats *st,
+			  unsigned char *at)
+{
+	uint64_t blocks = mica_max(1, mica_div_round_up(st->max_pcluster, MICA_BLOCK));
+	struct erofs_lz4_cfg_disk lz4 = {
+		.max_distance = le16_make(LZ4_DISTANCE),
+		/* kernels size a buffer by it; an extent that starts inside a page touches one more */
+		.max_pclusterblks = le16_make((uint16_t)(blocks + o->compat.extents)),
+	};
+	struct erofs_zstd_cfg_disk zstd = {.windowlog = (uint8_t)(window_log(o, st) - 10)};
+	le16 len;
+
+	if (o->codec.alg == EROFS_ALG_LZ4) {
+		len = le16_make(sizeof(lz4));
+		memcpy(at + sizeof(len), &lz4, sizeof(lz4));
+	} else {
+		len = le16_make(sizeof(zstd));
+		memcpy(at + sizeof(len), &zstd, sizeof(zstd));
+	}
+	memcpy(at, &len, sizeof(len));
+}
+
+int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, uint8_t uuid[16],
+		    struct mica_err *err)
+{
+	const struct mica_layout *l = e->layout;
+	uint64_t root = mica_tree_root(l->tree)->inode->nid;
+	unsigned char block[MICA_BLOCK] = {0};
+	struct erofs_super_disk sb = {
+		.magic = le32_make(EROFS_MAGIC),
+		.feature_compat = le32_make(EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME |
+					    EROFS_COMPAT_XATTR_FILTER),
+		.blkszbits = MICA_BLOCK_BITS,
+		.inos = le64_make(l->inodes),
+		.epoch = le64_make((uint64_t)l->epoch),
+		.fixed_nsec = le32_make(l->fixed_nsec),
+		.blocks_lo = le32_make((uint32_t)(l->end / MICA_BLOCK)),
+		.meta_blkaddr = le32_make((uint32_t)(l->nid_base / MICA_BLOCK)),
+		.xattr_blkaddr = le32_make((uint32_t)(l->xattr_start / MICA_BLOCK)),
+		.feature_incompat = le32_make(features(l)),
+	};
+	size_t checked = MICA_BLOCK - EROFS_SUPER_OFFSET;
+	uint8_t rest[MICA_SEAL_SUM];
+
+	/* with 48BIT the two bytes hold the high half of the block count, which is zero */
+	if (l->opts->compat.extents)
+		sb.rootnid_8b = le64_make(root);
+	else
+		sb.rootnid_2b = le16_make((uint16_t)root);
+	memcpy(sb.volume_name, l->opts->label, strlen(l->opts->label));
+	if (l->any_encoded) {
+		sb.algs = le16_make((uint16_t)(1u << l->opts->codec.alg));
+		config_encode(l->opts, stats, block + EROFS_SUPER_OFFSET + EROFS_SUPER_SIZE);
+	}
+	memcpy(block + EROFS_SUPER_OFFSET, &sb, EROFS_SUPER_SIZE);
+	mica_outfile_sum(e->out, rest);
+	uuid_choose(e, rest, block, uuid);
+	memcpy(sb.uuid, uuid, 16);
+	memcpy(block + EROFS_SUPER_OFFSET, &sb, EROFS_SUPER_SIZE);
+	sb.checksum = le32_make(mica_crc32c(~0u, block + EROFS_SUPER_OFFSET, checked));
+	memcpy(block + EROFS_SUPER_OFFSET, &sb, EROFS_SUPER_SIZE);
+	mica_seal_make(block, l->end, rest);
+	return mica_outfile_patch(e->out, block, sizeof(block), 0, err);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "extlist.h"
+
+#include "../lib/util.h"
+#include "outfile.h"
+
+_Static_assert(MICA_EXTLIST_SEGMENT % MICA_EXTREADER_CHUNK == 0, "a chunk crosses no segment");
+
+void mica_extlist_clear(struct mica_extlist *l)
+{
+	l->used = 0;
+	l->segment_count = 0;
+	l->end = 0;
+	l->bounds = 0;
+}
+
+void mica_extlist_free(struct mica_extlist *l)
+{
+	free(l->v);
+	free(l->segments);
+	*l = (struct mica_extlist){0};
+}
+
+/* Double an array of *cap elements. */
+static int array_grow(void *array, uint32_t *cap, size_t size, struct mica_err *err)
+{
+	uint32_t want = *cap ? *cap * 2 : 64;
+	void *v = reallocarray(*(void **)array, want, size);
+
+	if (!v)
+		return mica_err_nomem(err);
+	*(void **)array = v;
+	*cap = want;
+	return 0;
+}
+
+static int segment_flush(struct mica_extlist *l, struct mica_spool *spool, struct mica_err *err)
+{
+	int ret = 0;
+
+	if (l->segment_count == l->segment_cap)
+		ret = array_grow(&l->segments, &l->segment_cap, sizeof(*l->segments), err);
+	if (!ret)
+		ret = mica_spool_write(spool, l->v, l->used * sizeof(*l->v),
+				       &l->segments[l->segment_count], err);
+	if (ret)
+		return ret;
+	l->segment_count++;
+	l->used = 0;
+	return 0;
+}
+
+int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mica_pext x,
+		     struct mica_err *err)
+{
+	struct mica_pext *last = l->used ? &l->v[l->used - 1] : NULL;
+	int ret = 0;
+
+	if (!x.llen)
+		return 0;
+	if (last && last->plen == x.plen && last->alg == -1 && x.alg == -1 && x.plen <= 1) {
+		last->llen += x.llen;
+		l->end += x.llen;
+		return 0;
+	}
+	if (mica_extlist_count(l) == UINT32_MAX)
+		return mica_err_set(err, MICA_E_LIMIT, "more than %u extents in a file",
+				    UINT32_MAX);
+	if (l->used == MICA_EXTLIST_SEGMENT)
+		ret = segment_flush(l, spool, err);
+	else if (l->used == l->cap)
+		ret = array_grow(&l->v, &l->cap, sizeof(*l->v), err);
+	if (ret)
+		return ret;
+	l->v[l->used++] = x;
+	l->bounds |= l->end;
+	l->end += x.llen;
+	return 0;
+}
+
+uint64_t mica_extlist_count(const struct mica_extlist *l)
+{
+	return (uint64_t)l->segment_count * MICA_EXTLIST_SEGMENT + l->used;
+}
+
+int mica_extlist_save(struct mica_extlist *l, struct mica_spool *spool, const void *tail,
+		      uint32_t tail_len, uint64_t *off, struct mica_err *err)
+{
+	/* the count alone tells readers how many full segments there are */
+	int ret = l->used == MICA_EXTLIST_SEGMENT ? segment_flush(l, spool, err) : 0;
+	const struct mica_buf pieces[] = {
+		{l->segments, l->segment_count * sizeof(*l->segments)},
+		{l->v, l->used * sizeof(*l->v)},
+		{tail, tail_len},
+	};
+
+	return ret ? ret : mica_spool_writev(spool, pieces, 3, off, err);
+}
+
+static uint64_t table_size(const struct mica_data *data)
+{
+	return data->count / MICA_EXTLIST_SEGMENT * sizeof(uint64_t);
+}
+
+uint64_t mica_extlist_tail(const struct mica_data *data)
+{
+	return data->spool_off + table_size(data) +
+	       data->count % MICA_EXTLIST_SEGMENT * sizeof(struct mica_pext);
+}
+
+void mica_extreader_start(struct mica_extreader *r, struct mica_spool *spool,
+			  const struct mica_data *data)
+{
+	r->spool = spool;
+	r->table = data->spool_off;
+	r->rest = data->spool_off + table_size(data);
+	r->left = data->count;
+	r->segment_left = 0;
+	r->pos = 0;
+	r->count = 0;
+}
+
+static int segment_next(struct mica_extreader *r, struct mica_err *err)
+{
+	r->segment_left = (uint32_t)mica_min(r->left, MICA_EXTLIST_SEGMENT);
+	if (r->segment_left < MICA_EXTLIST_SEGMENT) {
+		r->off = r->rest;
+		return 0;
+	}
+	r->table += sizeof(r->off);
+	return mica_spool_read(r->spool, &r->off, sizeof(r->off), r->table - sizeof(r->off), err);
+}
+
+const struct mica_pext *mica_extreader_next(struct mica_extreader *r, int *ret,
+					    struct mica_err *err)
+{
+	if (r->pos < r->count)
+		return &r->v[r->pos++];
+	if (!r->left)
+		return NULL;
+	if (!r->segment_left)
+		*ret = segment_next(r, err);
+	r->count = (unsigned int)mica_min(r->segment_left, MICA_EXTREADER_CHUNK);
+	if (!*ret)
+		*ret = mica_spool_read(r->spool, r->v, r->count * sizeof(r->v[0]), r->off, err);
+	if (*ret)
+		return NULL;
+	r->off += r->count * sizeof(r->v[0]);
+	r->left -= r->count;
+	r->segment_left -= r->count;
+	r->pos = 1;
+	return &r->v[0];
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of a file's extents: gathered by the packer, kept in the spool,
+ * read by the emitter. A file may have more of them than memory holds, so full
+ * segments go to the spool at once. At the offset that the file remembers stand
+ * the segments' offsets, the extents behind them, and the file's inline tail.
+ */
+#ifndef MICA_MKIMAGE_EXTLIST_H
+#define MICA_MKIMAGE_EXTLIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../lib/err.h"
+#include "../lib/tree.h"
+#include "data.h"
+
+struct mica_spool;
+
+#define MICA_EXTLIST_SEGMENT 65536u /* extents */
+
+/* Being gathered; all zeros at first. Reused from file to file. */
+struct mica_extlist {
+	struct mica_pext *v; /* behind the full segments */
+	uint64_t *segments;  /* offsets in the spool */
+	uint32_t used, cap, segment_count, segment_cap;
+	uint64_t end;	 /* decoded bytes */
+	uint64_t bounds; /* all places where an extent begins, or-ed together */
+};
+
+void mica_extlist_clear(struct mica_extlist *l);
+void mica_extlist_free(struct mica_extlist *l);
+
+/*
+ * The next extent; holes and stored raw runs (x.plen 0 and 1, plain) are merged
+ * with the one before. MICA_E_LIMIT when an inode could not count them.
+ */
+int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mica_pext x,
+		     struct mica_err *err);
+
+uint64_t mica_extlist_count(const struct mica_extlist *l);
+
+/* Everything into the spool, the tail behind it: *off. */
+int mica_extlist_save(struct mica_extlist *l, struct mica_spool *spool, const void *tail,
+		      uint32_t tail_len, uint64_t *off, struct mica_err *err);
+
+/* Where the inline tail lies in the spool. */
+uint64_t mica_extlist_tail(const struct mica_data *data);
+
+#define MICA_EXTREADER_CHUNK 512u /* a divisor of the segments' size */
+
+/* Reads a saved list in order. */
+struct mica_extreader {
+	struct mica_spool *spool;
+	uint64_t table; /* offset of the next segment's offset */
+	uint64_t rest;	/* offset of the extents behind the full segments */
+	uint64_t off;	/* of the next extent that is not in v */
+	uint32_t left;	/* not in v yet */
+	uint32_t segment_left;
+	unsigned int pos, count;
+	struct mica_pext v[MICA_EXTREADER_CHUNK];
+};
+
+void mica_extreader_start(struct mica_extreader *r, struct mica_spool *spool,
+			  const struct mica_data *data);
+
+/* NULL at the end of the list; on failure *ret is set as well */
+const struct mica_pext *mica_extreader_next(struct mica_extreader *r, int *ret,
+					    struct mica_err *err);
+
+#endif

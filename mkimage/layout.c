@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "layout.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../formats/erofs_compact.h"
+#include "../lib/util.h"
+#include "dirents.h"
+
+/*
+ * Gaps that inline tails leave at block ends are filled with later inodes, but
+ * only near by: related inodes stay close, and the writer's window is small.
+ */
+#define GAPS	   64u
+#define GAP_WINDOW (64u * MICA_BLOCK)
+
+/* Shared xattrs are addressed by 32 bits, in units of 4 bytes. */
+#define XATTR_BYTES_MAX ((uint64_t)UINT32_MAX * EROFS_XATTR_ALIGN)
+
+/* Below this many uniform extents, 4-byte records that are read from the start. */
+#define EXTENTS_SHORT 64u
+
+struct gap {
+	uint64_t off;
+	uint32_t len; /* 0: free */
+};
+
+struct planner {
+	struct mica_layout *l;
+	uint64_t cursor;
+	struct gap gaps[GAPS];
+	unsigned int next_gap; /* the oldest one is replaced */
+};
+
+static bool inode_is_compact(const struct mica_layout *l, const struct mica_tinode *i)
+{
+	uint64_t since = (uint64_t)i->mtime - (uint64_t)l->epoch;
+
+	if (i->size > UINT32_MAX || i->uid > UINT16_MAX || i->gid > UINT16_MAX ||
+	    i->nlink > UINT16_MAX || i->mtime_nsec != l->fixed_nsec)
+		return false;
+	return l->opts->compat.extents ? i->mtime >= l->epoch && since <= UINT32_MAX
+				       : i->mtime == l->epoch;
+}
+
+/* Record size of an extent list: the smallest form that can say it and is found fast. */
+static unsigned int extents_rec_size(const struct mica_layout *l, const struct mica_tinode *i)
+{
+	uint64_t uniform = mica_div_round_up(i->size, l->opts->cluster);
+	uint64_t end = i->data.start + (uint64_t)(i->data.blocks + 1) * MICA_BLOCK;
+
+	if (uniform <= EXTENTS_SHORT)
+		return 4;
+	if (end <= UINT32_MAX && uniform <= 2 * (uint64_t)i->data.count)
+		return 8;
+	return i->size <= UINT32_MAX ? 16 : 32;
+}
+
+static void shape_extents(const struct mica_layout *l, const struct mica_tinode *i,
+			  struct mica_shape *s)
+{
+	uint64_t count = i->data.count;
+
+	s->layout = EROFS_LAYOUT_COMPRESSED_FULL;
+	s->rec_size = extents_rec_size(l, i);
+	s->index_off = mica_round_up(s->head, 8);
+	s->head = mica_round_up(s->index_off + sizeof(struct erofs_map_header_disk), s->rec_size);
+	if (s->rec_size <= 8)
+		count = mica_div_round_up(i->size, l->opts->cluster);
+	if (s->rec_size == 4)
+		s->head += sizeof(le64);
+	s->head += count * s->rec_size;
+}
+
+static void shape_pclusters(const struct mica_tinode *i, struct mica_shape *s)
+{
+	uint64_t total = mica_div_round_up(i->size, MICA_BLOCK);
+	struct erofs_compact_plan plan;
+
+	s->layout = EROFS_LAYOUT_COMPRESSED_COMPACT;
+	s->index_off = mica_round_up(s->head, 8);
+	s->head = s->index_off + sizeof(struct erofs_map_header_disk);
+	erofs_compact_plan(s->head, total, &plan);
+	s->head += plan.bytes;
+}
+
+static void shape_chunks(const struct mica_tinode *i, struct mica_shape *s)
+{
+	s->layout = EROFS_LAYOUT_CHUNK;
+	s->chunk_bits = i->data.lclusterbits;
+	s->index_off = mica_round_up(s->head, 4);
+	s->head = s->index_off + mica_div_round_up(i->size, 1ULL << s->chunk_bits) * sizeof(le32);
+}
+
+void mica_layout_shape(const struct mica_layout *l, const struct mica_tinode *i,
+		       struct mica_shape *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->extended = !inode_is_compact(l, i);
+	s->isize = s->extended ? sizeof(struct erofs_inode_extended_disk)
+			       : sizeof(struct erofs_inode_compact_disk);
+	s->xattr = mica_xattrs_ibody_size(l->xattrs, i->xattrs);
+	s->head = s->isize + s->xattr;
+	s->tail = i->data.tail_len;
+	s->layout = s->tail ? EROFS_LAYOUT_FLAT_INLINE : EROFS_LAYOUT_FLAT_PLAIN;
+	if (S_ISDIR(i->mode))
+		return;
+	switch (i->data.kind) {
+	case MICA_DATA_EXTENTS:
+		shape_extents(l, i, s);
+		break;
+	case MICA_DATA_PCLUSTERS:
+		shape_pclusters(i, s);
+		break;
+	case MICA_DATA_CHUNK:
+		shape_chunks(i, s);
+		break;
+	default:
+		break;
+	}
+}
+
+static void gap_add(struct planner *p, uint64_t from, uint64_t to)
+{
+	/* an inline tail must not cross a block, so a gap is used within one */
+	while (from < to) {
+		uint64_t end = mica_min(to, mica_round_down(from, MICA_BLOCK) + MICA_BLOCK);
+
+		if (end - from >= EROFS_NID_UNIT)
+			p->gaps[p->next_gap++ % GAPS] =
+				(struct gap){.off = from, .len = (uint32_t)(end - from)};
+		from = end;
+	}
+}
+
+static bool gap_take(struct planner *p, uint64_t size, uint64_t *off)
+{
+	struct gap *best = NULL;
+	uint64_t used = mica_round_up(size, EROFS_NID_UNIT);
+
+	for (unsigned int i = 0; i < GAPS; i++) {
+		struct gap *g = &p->gaps[i];
+
+		if (g->len >= size && g->off + GAP_WINDOW >= p->cursor &&
+		    (!best || g->len < best->len))
+			best = g;
+	}
+	if (!best)
+		return false;
+	*off = best->off;
+	used = mica_min(used, best->len);
+	best->off += used;
+	best->len -= (uint32_t)used;
+	return true;
+}
+
+/* The address of an inode: in a gap, or behind the last one. */
+static uint64_t inode_place(struct planner *p, const struct mica_shape *s)
+{
+	uint64_t off = p->cursor, tail = off + s->head;
+
+	if (s->head + s->tail <= MICA_BLOCK && gap_take(p, s->head + s->tail, &off))
+		return off;
+	if (s->tail && tail % MICA_BLOCK + s->tail > MICA_BLOCK) {
+		off = mica_round_up(mica_round_up(tail, MICA_BLOCK) - s->head, EROFS_NID_UNIT);
+		gap_add(p, p->cursor, off);
+	}
+	p->cursor = mica_round_up(off + s->head + s->tail, EROFS_NID_UNIT);
+	return off;
+}
+
+static int too_large(uint64_t bytes, struct mica_err *err)
+{
+	return mica_err_set(err, MICA_E_LIMIT,
+			    "the image would be %" PRIu64 " bytes or more; the limit is %" PRIu64,
+			    bytes, MICA_BYTES_MAX);
+}
+
+static int visit_place(void *ctx, struct mica_tnode *node, struct mica_err *err)
+{
+	struct planner *p = ctx;
+	struct mica_layout *l = p->l;
+	struct mica_tinode *i = node->inode;
+	struct mica_shape s;
+	uint64_t off;
+
+	mica_layout_shape(l, i, &s);
+	off = inode_place(p, &s);
+	i->nid = (off - l->nid_base) / EROFS_NID_UNIT;
+	l->inodes++;
+	l->any_chunk |= s.layout == EROFS_LAYOUT_CHUNK;
+	l->any_encoded |= s.layout == EROFS_LAYOUT_COMPRESSED_FULL ||
+			  s.layout == EROFS_LAYOUT_COMPRESSED_COMPACT;
+	l->any_tail_pcluster |= (i->data.flags & MICA_DATA_TAIL_ENCODED) != 0;
+	/* each time: the maps of a few enormous sparse files would be more than 64 bits can count */
+	return p->cursor > MICA_BYTES_MAX ? too_large(p->cursor, err) : 0;
+}
+
+/* Times, majority by pairing off: exact when one time has the majority, else any will do. */
+struct census {
+	struct mica_layout *l;
+	int64_t time, min, max;
+	uint32_t nsec, nsec_votes_for;
+	uint64_t votes, nsec_votes;
+	uint64_t dir_block;
+};
+
+static void census_times(struct census *c, const struct mica_tinode *i)
+{
+	if (!c->votes) {
+		c->time = i->mtime;
+		c->nsec = i->mtime_nsec;
+	}
+	if (c->time == i->mtime && c->nsec == i->mtime_nsec)
+		c->votes++;
+	else
+		c->votes--;
+	if (!c->nsec_votes)
+		c->nsec_votes_for = i->mtime_nsec;
+	if (c->nsec_votes_for == i->mtime_nsec)
+		c->nsec_votes++;
+	else
+		c->nsec_votes--;
+	if (i->mtime < c->min)
+		c->min = i->mtime;
+	if (i->mtime > c->max)
+		c->max = i->mtime;
+}
+
+static int visit_census(void *ctx, struct mica_tnode *node, struct mica_err *err)
+{
+	struct census *c = ctx;
+	struct mica_tinode *i = node->inode;
+	uint32_t tail;
+
+	(void)err;
+	census_times(c, i);
+	mica_xattrs_ref(c->l->xattrs, i->xattrs);
+	if (!S_ISDIR(i->mode))
+		return 0;
+	i->size = mica_dirents_size(node);
+	tail = i->size % MICA_BLOCK;
+	i->data = (struct mica_data){
+		.kind = MICA_DATA_FLAT,
+		.tail_len = tail <= MICA_TAIL_MAX ? tail : 0,
+		.start = c->dir_block,
+	};
+	i->data.blocks = (uint32_t)mica_div_round_up(i->size - i->data.tail_len, MICA_BLOCK);
+	c->dir_block += i->data.blocks;
+	return 0;
+}
+
+/* Compact inodes: one time for all before 6.15, later 136 years from the epoch on. */
+static void epoch_choose(struct mica_layout *l, const struct census *c)
+{
+	uint64_t span = (uint64_t)c->max - (uint64_t)c->min;
+
+	if (!l->opts->compat.extents) {
+		l->epoch = c->time;
+		l->fixed_nsec = c->nsec;
+		return;
+	}
+	l->epoch = span <= UINT32_MAX ? c->min : c->max - UINT32_MAX;
+	l->fixed_nsec = c->nsec_votes_for;
+}
+
+int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *err)
+{
+	struct census c = {.l = l, .min = INT64_MAX, .max = INT64_MIN};
+	struct planner *p;
+	int ret;
+
+	l->meta_start = mica_round_up(data_end, MICA_BLOCK);
+	c.dir_block = l->meta_start / MICA_BLOCK;
+	ret = mica_layout_walk(l->tree, false, visit_census, &c, err);
+	if (ret)
+		return ret;
+	epoch_choose(l, &c);
+	mica_xattrs_place(l->xattrs, &l->xattr_bytes);
+	if (l->xattr_bytes > XATTR_BYTES_MAX)
+		return mica_err_set(err, MICA_E_LIMIT,
+				    "%" PRIu64 " bytes of shared xattrs; the limit is %" PRIu64,
+				    l->xattr_bytes, XATTR_BYTES_MAX);
+	l->xattr_start = c.dir_block * MICA_BLOCK;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return mica_err_nomem(err);
+	p->l = l;
+	/* nid 0 stays unused: user space takes inode number 0 for a deleted entry */
+	p->cursor = mica_round_up(l->xattr_start + l->xattr_bytes, EROFS_NID_UNIT);
+	if (p->cursor % MICA_BLOCK == 0)
+		p->cursor += EROFS_NID_UNIT;
+	l->nid_base = mica_round_down(p->cursor, MICA_BLOCK);
+	ret = mica_layout_walk(l->tree, true, visit_place, p, err);
+	l->end = mica_round_up(p->cursor, MICA_BLOCK);
+	free(p);
+	return ret;
+}

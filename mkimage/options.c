@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <string.h>
+
+#include "../lib/util.h"
+
+#define CLUSTER_DEFAULT (256u << 10)
+#define CLUSTER_MIN	4096u
+#define CLUSTER_MAX	(1u << 20)
+#define JOBS_MAX	256u
+#define JOBS_DEFAULT	64u	   /* more would need more memory than the default allows */
+#define ID_MAX		4294967294 /* the one above means "none" to the kernel */
+
+static int set_codec(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	o->codec = value;
+	return mica_codec_spec_parse(value, &o->build.codec, err);
+}
+
+static int set_cluster(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+	uint64_t v;
+	int ret = mica_opt_size(value, CLUSTER_MIN, CLUSTER_MAX, &v, err);
+
+	if (!ret && (v & (v - 1)))
+		return mica_err_set(err, MICA_E_USAGE, "%s is not a power of two", value);
+	if (!ret)
+		o->build.cluster = (uint32_t)v;
+	return ret;
+}
+
+static int set_jobs(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+	uint64_t v;
+	int ret = mica_opt_uint(value, 1, JOBS_MAX, &v, err);
+
+	if (!ret)
+		o->build.jobs = (unsigned int)v;
+	return ret;
+}
+
+static int set_compat(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	return mica_compat_parse(value, &o->build.compat, err);
+}
+
+static int set_label(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	if (strlen(value) > 16)
+		return mica_err_set(err, MICA_E_USAGE, "'%s' is longer than 16 bytes", value);
+	snprintf(o->build.label, sizeof(o->build.label), "%s", value);
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+static int set_uuid(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+	unsigned int n = 0;
+
+	for (const char *p = value; *p; p++) {
+		bool dash = p - value == 8 || p - value == 13 || p - value == 18 || p - value == 23;
+
+		if (p - value >= 36 || (dash ? *p != '-' : !isxdigit((unsigned char)*p)))
+			break;
+		if (dash)
+			continue;
+		o->build.uuid[n / 2] = (uint8_t)(o->build.uuid[n / 2] << 4 | hex_digit(*p));
+		n++;
+	}
+	o->build.have_uuid = true;
+	if (n == 32 && strlen(value) == 36)
+		return 0;
+	return mica_err_set(err, MICA_E_USAGE,
+			    "'%s' is not a UUID such as 01234567-89ab-cdef-0123-456789abcdef",
+			    value);
+}
+
+static int set_timestamp(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	o->build.apply.set_time = true;
+	return mica_opt_int(value, INT64_MIN, INT64_MAX, &o->build.apply.time, err);
+}
+
+static int set_all_root(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->build.apply.uid = 0;
+	o->build.apply.gid = 0;
+	return 0;
+}
+
+static int set_force_uid(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	return mica_opt_int(value, 0, ID_MAX, &o->build.apply.uid, err);
+}
+
+static int set_force_gid(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	return mica_opt_int(value, 0, ID_MAX, &o->build.apply.gid, err);
+}
+
+static int set_exclude(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+	const char **v;
+
+	if (!*value)
+		return mica_err_set(err, MICA_E_USAGE, "an empty pattern matches nothing");
+	v = reallocarray(o->excludes, o->exclude_count + 2, sizeof(*v));
+	if (!v)
+		return mica_err_nomem(err);
+	v[o->exclude_count++] = value;
+	v[o->exclude_count] = NULL;
+	o->excludes = v;
+	o->build.apply.excludes = v;
+	return 0;
+}
+
+static int set_overlay_input(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->build.apply.overlay_input = true;
+	return 0;
+}
+
+static int set_quiet(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->quiet = true;
+	return 0;
+}
+
+static int set_progress(void *ctx, const char *value, struct mica_err *err)
+{
+	static const char *const words[] = {"auto", "always", "never"};
+	struct mica_mkimage_options *o = ctx;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		if (strcmp(value, words[i]))
+			continue;
+		o->progress = (enum mica_progress_mode)i;
+		return 0;
+	}
+	return mica_err_set(err, MICA_E_USAGE, "'%s' is not auto, always or never", value);
+}
+
+static int set_json(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->json = true;
+	return 0;
+}
+
+const struct mica_opt mica_mkimage_opts[] = {
+	{"compress", 'z', "ALG[:LEVEL]",
+	 "zstd[:1-22], lz4, lz4hc[:1-12] or none (default: zstd:3, before Linux 6.10 lz4hc)",
+	 set_codec},
+	{"cluster", 'C', "SIZE",
+	 "bytes of input compressed as one cluster: a power of two, 4K to 1M (default: 256K)",
+	 set_cluster},
+	{"jobs", 'j', "N", "threads that compress (default: one for each CPU, at most 64)",
+	 set_jobs},
+	{"compat", 0, "VERSION",
+	 "the oldest Linux that must mount the image, 5.15 or later (default: " MICA_COMPAT_DEFAULT
+	 ")",
+	 set_compat},
+	{"label", 'L', "NAME", "volume name, at most 16 bytes", set_label},
+	{"uuid", 'U', "UUID", "volume UUID (default: derived from the content)", set_uuid},
+	{"timestamp", 0, "SECONDS", "give every file this modification time, in seconds since 1970",
+	 set_timestamp},
+	{"all-root", 0, NULL, "make user and group 0 own every file", set_all_root},
+	{"force-uid", 0, "UID", "make this user own every file", set_force_uid},
+	{"force-gid", 0, "GID", "make this group own every file", set_force_gid},
+	{"exclude", 0, "GLOB",
+	 "leave out names, or with a slash in GLOB paths, that match, and what is below them; "
+	 "may be repeated",
+	 set_exclude},
+	{"overlay-input", 0, NULL,
+	 "take 0:0 devices and overlay xattrs in a source for overlayfs' whiteouts and opaque "
+	 "directories",
+	 set_overlay_input},
+	{"quiet", 0, NULL, "print nothing but warnings and errors", set_quiet},
+	{"progress", 0, "WHEN", "show progress auto (on a terminal), always or never",
+	 set_progress},
+	{"json", 0, NULL, "print the summary as one JSON object", set_json},
+	{0},
+};
+
+static unsigned int cpu_count(void)
+{
+	cpu_set_t set;
+	long n;
+
+	/* a machine may have more CPUs than a cpu_set_t has bits */
+	n = sched_getaffinity(0, sizeof(set), &set) < 0 ? sysconf(_SC_NPROCESSORS_ONLN)
+							: CPU_COUNT(&set);
+	return n < 1 ? 1 : (unsigned int)mica_min(JOBS_DEFAULT, (uint64_t)n);
+}
+
+/* Reproducible builds: files newer than this did not come from the source. */
+static int source_date_epoch(struct mica_apply_opts *apply, struct mica_err *err)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	int ret;
+
+	if (!text || apply->set_time)
+		return 0;
+	ret = mica_opt_int(text, 0, INT64_MAX, &apply->time, err);
+	if (ret)
+		return mica_err_wrap(err, "SOURCE_DATE_EPOCH");
+	apply->clamp_time = true;
+	return 0;
+}
+
+static int operands_check(int operands, char **argv, struct mica_err *err)
+{
+	unsigned int stdins = 0;
+
+	if (operands < 2)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "an IMAGE and at least one SOURCE are needed (see --help)");
+	for (int i = 2; i <= operands; i++)
+		stdins += !strcmp(argv[i], "-");
+	if (stdins > 1)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "standard input (-) is named %u times, it can be read once",
+				    stdins);
+	return 0;
+}
+
+int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
+			       struct mica_err *err)
+{
+	bool help;
+	int ret;
+
+	*o = (struct mica_mkimage_options){
+		.build =
+			{
+				.cluster = CLUSTER_DEFAULT,
+				.jobs = cpu_count(),
+				.apply = {.uid = -1, .gid = -1},
+			},
+	};
+	ret = mica_compat_parse(MICA_COMPAT_DEFAULT, &o->build.compat, err);
+	if (!ret)
+		ret = mica_opt_parse(mica_mkimage_opts, o, argc, argv, operands, &help, err);
+	if (!ret && !o->codec)
+		ret = mica_codec_spec_parse(mica_compat_default_alg(&o->build.compat),
+					    &o->build.codec, err);
+	if (!ret)
+		ret = mica_compat_check_alg(&o->build.compat, &o->build.codec, err);
+	if (!ret)
+		ret = source_date_epoch(&o->build.apply, err);
+	return ret ? ret : operands_check(*operands, argv, err);
+}
+
+void mica_mkimage_options_free(struct mica_mkimage_options *o)
+{
+	free(o->excludes);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of mkimage. */
+#ifndef MICA_MKIMAGE_OPTIONS_H
+#define MICA_MKIMAGE_OPTIONS_H
+
+#include "../lib/opt.h"
+#include "build.h"
+
+enum mica_progress_mode {
+	MICA_PROGRESS_AUTO,
+	MICA_PROGRESS_ALWAYS,
+	MICA_PROGRESS_NEVER,
+};
+
+struct mica_mkimage_options {
+	struct mica_build_opts build;
+	const char *codec; /* -z, NULL: the default of the compat level */
+	bool quiet, json;
+	enum mica_progress_mode progress;
+	const char **excludes; /* owned; NULL-terminated; build.apply.excludes points here */
+	size_t exclude_count;
+};
+
+extern const struct mica_opt mica_mkimage_opts[];
+
+/*
+ * Parse argv, then SOURCE_DATE_EPOCH, then check that everything fits together.
+ * Operands stand in argv[1..*operands].
+ */
+int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
+			       struct mica_err *err);
+void mica_mkimage_options_free(struct mica_mkimage_options *o);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#define XXH_STATIC_LINKING_ONLY /* the state by value, for marks */
+#include "outfile.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include "../formats/seal.h"
+#include "../lib/util.h"
+#include "tmpfile.h"
+
+#define OUT_BUFFER (1u << 20)
+
+struct mica_outfile {
+	char *path;
+	struct mica_tmpfile tmp;
+	unsigned char *buf;
+	uint64_t buf_pos; /* file offset of buf[0] */
+	size_t buf_len;
+	uint64_t mark_pos;
+	bool published;
+	XXH3_state_t sum, mark_sum;
+};
+
+static int target_check(const char *path, struct mica_err *err)
+{
+	struct stat st;
+
+	if (!*path)
+		return mica_err_set(err, MICA_E_USAGE, "an image needs a name");
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : mica_err_sys(err, errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return mica_err_set(
+			err, MICA_E_USAGE,
+			"%s: exists and is not a regular file; an image replaces only those", path);
+	return 0;
+}
+
+int mica_outfile_new(const char *path, struct mica_outfile **out, struct mica_err *err)
+{
+	struct mica_outfile *f;
+	int ret = target_check(path, err);
+
+	if (ret)
+		return ret;
+	f = aligned_alloc(_Alignof(struct mica_outfile), sizeof(*f));
+	if (!f)
+		return mica_err_nomem(err);
+	memset(f, 0, sizeof(*f));
+	XXH3_128bits_reset(&f->sum);
+	mica_outfile_mark(f);
+	f->tmp.fd = -1;
+	f->path = strdup(path);
+	f->buf = malloc(OUT_BUFFER);
+	ret = f->path && f->buf ? mica_tmpfile_open(path, true, &f->tmp, err) : mica_err_nomem(err);
+	if (ret) {
+		mica_outfile_free(f);
+		return ret;
+	}
+	*out = f;
+	return 0;
+}
+
+int mica_outfile_stat(const struct mica_outfile *f, struct stat *st, struct mica_err *err)
+{
+	return fstat(f->tmp.fd, st) < 0 ? mica_err_sys(err, errno, "%s: stat", f->path) : 0;
+}
+
+static int outfile_flush(struct mica_outfile *f, struct mica_err *err)
+{
+	int ret = mica_tmpfile_write(&f->tmp, f->path, f->buf, f->buf_len, f->buf_pos, err);
+
+	if (ret)
+		return ret;
+	/* the disk starts now, so that the sync at the end finds little left; a hint only */
+	sync_file_range(f->tmp.fd, (off_t)f->buf_pos, (off_t)f->buf_len, SYNC_FILE_RANGE_WRITE);
+	f->buf_pos += f->buf_len;
+	f->buf_len = 0;
+	return 0;
+}
+
+/* The first block is patched at the end and is hashed apart. */
+static void outfile_sum_add(struct mica_outfile *f, const unsigned char *p, size_t len)
+{
+	uint64_t pos = mica_outfile_pos(f);
+	size_t skip = pos < MICA_SEAL_HEAD ? mica_min(len, MICA_SEAL_HEAD - pos) : 0;
+
+	if (len > skip)
+		XXH3_128bits_update(&f->sum, p + skip, len - skip);
+}
+
+int mica_outfile_write(struct mica_outfile *f, const void *buf, size_t len, struct mica_err *err)
+{
+	const unsigned char *p = buf;
+
+	outfile_sum_add(f, p, len);
+	while (len) {
+		size_t n = mica_min(len, OUT_BUFFER - f->buf_len);
+		int ret;
+
+		memcpy(f->buf + f->buf_len, p, n);
+		f->buf_len += n;
+		p += n;
+		len -= n;
+		ret = f->buf_len == OUT_BUFFER ? outfile_flush(f, err) : 0;
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int mica_outfile_zeros(struct mica_outfile *f, uint64_t len, struct mica_err *err)
+{
+	static const unsigned char zeros[4096];
+
+	while (len) {
+		size_t n = mica_min(len, sizeof(zeros));
+		int ret = mica_outfile_write(f, zeros, n, err);
+
+		if (ret)
+			return ret;
+		len -= n;
+	}
+	return 0;
+}
+
+uint64_t mica_outfile_pos(const struct mica_outfile *f)
+{
+	return f->buf_pos + f->buf_len;
+}
+
+void mica_outfile_mark(struct mica_outfile *f)
+{
+	f->mark_pos = mica_outfile_pos(f);
+	XXH3_copyState(&f->mark_sum, &f->sum);
+}
+
+void mica_outfile_rewind(struct mica_outfile *f)
+{
+	XXH3_copyState(&f->sum, &f->mark_sum);
+	if (f->mark_pos >= f->buf_pos) {
+		f->buf_len = f->mark_pos - f->buf_pos;
+		return;
+	}
+	f->buf_pos = f->mark_pos;
+	f->buf_len = 0;
+}
+
+void mica_outfile_sum(const struct mica_outfile *f, uint8_t sum[16])
+{
+	XXH128_canonical_t c;
+
+	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(&f->sum));
+	memcpy(sum, c.digest, sizeof(c.digest));
+}
+
+int mica_outfile_patch(struct mica_outfile *f, const void *buf, size_t len, uint64_t off,
+		       struct mica_err *err)
+{
+	int ret = outfile_flush(f, err);
+
+	return ret ? ret : mica_tmpfile_write(&f->tmp, f->path, buf, len, off, err);
+}
+
+int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err)
+{
+	int ret = outfile_flush(f, err);
+
+	if (ret)
+		return ret;
+	/* what was rewound may still lie behind the end */
+	if (ftruncate(f->tmp.fd, (off_t)f->buf_pos) < 0)
+		return mica_err_sys(err, errno, "%s: set size to %llu", f->path,
+				    (unsigned long long)f->buf_pos);
+	ret = mica_tmpfile_publish(&f->tmp, f->path, err);
+	f->published = !ret;
+	return ret;
+}
+
+void mica_outfile_abandon(const struct mica_outfile *f)
+{
+	if (!f->published && f->tmp.name[0])
+		unlink(f->tmp.name);
+}
+
+void mica_outfile_free(struct mica_outfile *f)
+{
+	if (!f)
+		return;
+	mica_outfile_abandon(f);
+	mica_tmpfile_close(&f->tmp);
+	free(f->buf);
+	free(f->path);
+	free(f);
+}

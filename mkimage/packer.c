@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* The packer's front: files come in as a stream of bytes and leave as batches of pieces. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "../lib/util.h"
+#include "packer_int.h"
+
+#define BATCH_MIN   (256u << 10)
+#define PIPE_MEMORY (64u << 20) /* bytes that all batches under way may hold */
+#define CHUNK_MIN   MICA_BLOCK
+#define CHUNK_MAX   (1u << 30)
+/*
+ * Before encoded extents: files from this size on and with at most a 16th of
+ * data are stored as chunks, so that holes cost nothing.
+ */
+#define SPARSE_SIZE  (64u << 20)
+#define SPARSE_RATIO 16
+
+static void batch_free(struct batch *b)
+{
+	if (!b)
+		return;
+	free(b->pieces);
+	free(b->out);
+	free(b->in);
+	free(b);
+}
+
+static struct batch *batch_new(const struct mica_packer *p)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->in = malloc(p->batch_size);
+	b->out = malloc(p->batch_size);
+	b->pieces = calloc(BATCH_PIECES, sizeof(*b->pieces));
+	if (!b->in || !b->out || !b->pieces) {
+		batch_free(b);
+		return NULL;
+	}
+	return b;
+}
+
+static int batch_get(struct mica_packer *p, struct mica_err *err)
+{
+	if (p->batch)
+		return 0;
+	pthread_mutex_lock(&p->free_lock);
+	p->batch = p->free_batches;
+	if (p->batch)
+		p->free_batches = p->batch->next_free;
+	pthread_mutex_unlock(&p->free_lock);
+	if (!p->batch)
+		p->batch = batch_new(p);
+	return p->batch ? 0 : mica_err_nomem(err);
+}
+
+static void batch_release(void *ctx, void *job)
+{
+	struct mica_packer *p = ctx;
+	struct batch *b = job;
+
+	b->count = 0;
+	b->in_len = 0;
+	b->out_len = 0;
+	pthread_mutex_lock(&p->free_lock);
+	b->next_free = p->free_batches;
+	p->free_batches = b;
+	pthread_mutex_unlock(&p->free_lock);
+}
+
+static int batch_submit(struct mica_packer *p, struct mica_err *err)
+{
+	struct batch *b = p->batch;
+
+	if (!b || !b->count)
+		return 0;
+	p->batch = NULL;
+	return mica_pipe_submit(p->pipe, b, err);
+}
+
+/* A batch with room for a piece of len bytes. */
+static int batch_reserve(struct mica_packer *p, uint32_t len, struct mica_err *err)
+{
+	int ret = 0;
+
+	if (p->batch && (p->batch->count == BATCH_PIECES || p->batch->in_len + len > p->batch_size))
+		ret = batch_submit(p, err);
+	return ret ? ret : batch_get(p, err);
+}
+
+static void piece_push(struct mica_packer *p, uint64_t start, uint64_t zeros, uint32_t len)
+{
+	struct batch *b = p->batch;
+	struct piece *piece = &b->pieces[b->count++];
+
+	*piece = (struct piece){
+		.inode = p->inode,
+		.zeros = zeros,
+		.in_off = b->in_len,
+		.in_len = len,
+		.chunk = p->chunk,
+		.first = start == 0,
+		.last = start + zeros + len == p->size,
+		.mode = p->mode,
+	};
+	b->in_len += len;
+}
+
+/* Bytes into the piece that is being filled; buf NULL: zeros. Not over its end. */
+static int piece_fill(struct mica_packer *p, const void *buf, uint32_t len, struct mica_err *err)
+{
+	unsigned char *to;
+
+	if (!p->piece_len) {
+		uint32_t want = (uint32_t)mica_min(p->opts->cluster, p->size - p->fed);
+		int ret = batch_reserve(p, want, err);
+
+		if (ret)
+			return ret;
+		p->piece_len = want;
+		p->piece_fill = 0;
+	}
+	to = p->batch->in + p->batch->in_len + p->piece_fill;
+	if (buf)
+		memcpy(to, buf, len);
+	else
+		memset(to, 0, len);
+	p->piece_fill += len;
+	p->fed += len;
+	if (p->piece_fill == p->piece_len) {
+		piece_push(p, p->fed - p->piece_len, 0, p->piece_len);
+		p->piece_len = 0;
+	}
+	return 0;
+}
+
+static uint32_t piece_room(const struct mica_packer *p)
+{
+	if (p->piece_len)
+		return p->piece_len - p->piece_fill;
+	return (uint32_t)mica_min(p->opts->cluster, p->size - p->fed);
+}
+
+static int size_check(struct mica_packer *p, uint64_t len, struct mica_err *err)
+{
+	if (len <= p->size - p->fed)
+		return 0;
+	return mica_err_set(err, MICA_E_INPUT,
+			    "more data than the %" PRIu64 " bytes that were announced", p->size);
+}
+
+int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct mica_err *err)
+{
+	const unsigned char *from = buf;
+	int ret = size_check(p, len, err);
+
+	while (!ret && len) {
+		uint32_t n = (uint32_t)mica_min(len, piece_room(p));
+
+		ret = piece_fill(p, from, n, err);
+		from += n;
+		len -= n;
+	}
+	return ret;
+}
+
+int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
+{
+	int ret = size_check(p, len, err);
+
+	while (!ret && len) {
+		uint64_t whole = mica_round_down(len, p->opts->cluster);
+		uint32_t n;
+
+		if (!p->piece_len && whole) {
+			ret = batch_reserve(p, 0, err);
+			if (ret)
+				return ret;
+			piece_push(p, p->fed, whole, 0);
+			p->fed += whole;
+			len -= whole;
+			continue;
+		}
+		n = (uint32_t)mica_min(len, piece_room(p));
+		ret = piece_fill(p, NULL, n, err);
+		len -= n;
+	}
+	return ret;
+}
+
+/* Bytes that a file with these data runs takes when it is stored in chunks of this size. */
+static uint64_t chunk_cost(const struct mica_run *runs, size_t count, uint64_t size, uint64_t chunk)
+{
+	uint64_t cost = mica_div_round_up(size, chunk) * sizeof(le32);
+	uint64_t next = 0; /* first chunk that is not counted yet */
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t first = mica_max(runs[i].off / chunk, next);
+		uint64_t end = mica_div_round_up(runs[i].off + runs[i].len, chunk);
+
+		if (!runs[i].len || end <= first)
+			continue;
+		cost += (end - first) * chunk;
+		next = end;
+	}
+	return cost;
+}
+
+/* In order and inside the file: what follows counts on it. */
+static int runs_check(const struct mica_run *runs, size_t count, uint64_t size,
+		      struct mica_err *err)
+{
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (runs[i].off < end || !mica_range_in(runs[i].off, runs[i].len, size))
+			return mica_err_set(err, MICA_E_INPUT,
+					    "data run %zu: %" PRIu64 " bytes at %" PRIu64
+					    " are not within %" PRIu64 "..%" PRIu64,
+					    i, runs[i].len, runs[i].off, end, size);
+		end = runs[i].off + runs[i].len;
+	}
+	return 0;
+}
+
+/* Declared holes that pay: the chunk size, else 0. */
+static uint32_t sparse_chunk(const struct mica_run *runs, size_t count, uint64_t size)
+{
+	uint64_t data = 0, best = UINT64_MAX;
+	uint32_t chunk = 0;
+
+	if (!runs || size < SPARSE_SIZE)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		data += runs[i].len;
+	if (data > size / SPARSE_RATIO)
+		return 0;
+	for (uint32_t c = CHUNK_MIN; c <= CHUNK_MAX; c *= 2) {
+		uint64_t cost = chunk_cost(runs, count, size, c);
+
+		if (cost < best) {
+			best = cost;
+			chunk = c;
+		}
+	}
+	return chunk;
+}
+
+int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t size,
+		      const struct mica_run *runs, size_t run_count, struct mica_err *err)
+{
+	bool holes_cost = p->opts->codec.none || !p->opts->compat.extents;
+	uint32_t chunk;
+	int ret;
+
+	if (size > INT64_MAX)
+		return mica_err_set(err, MICA_E_INPUT, "size %" PRIu64 " is over 2^63 - 1", size);
+	ret = runs_check(runs, run_count, size, err);
+	if (ret)
+		return ret;
+	chunk = holes_cost ? sparse_chunk(runs, run_count, size) : 0;
+	p->inode = inode;
+	p->size = size;
+	p->fed = 0;
+	p->piece_len = 0;
+	p->mode = PIECE_COMPRESS;
+	/* a compact index has 32 bits for its entries */
+	if (p->opts->codec.none || chunk || (holes_cost && size > MICA_BYTES_MAX))
+		p->mode = PIECE_RAW;
+	p->chunk = chunk ? chunk : CHUNK_MIN;
+	inode->size = size;
+	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
+	return 0;
+}
+
+int mica_packer_end(struct mica_packer *p, struct mica_err *err)
+{
+	if (p->fed == p->size)
+		return 0;
+	return mica_err_set(err, MICA_E_INPUT, "only %" PRIu64 " of %" PRIu64 " bytes came", p->fed,
+			    p->size);
+}
+
+int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const char *target,
+			size_t len, struct mica_err *err)
+{
+	int ret = mica_packer_begin(p, inode, len, NULL, 0, err);
+
+	if (ret)
+		return ret;
+	/* short ones are inline and need no pass through the workers */
+	if (len <= MICA_TAIL_MAX) {
+		inode->data.kind = MICA_DATA_FLAT;
+		inode->data.tail_len = (uint32_t)len;
+		return mica_spool_write(p->spool, target, len, &inode->data.spool_off, err);
+	}
+	p->mode = PIECE_RAW; /* kernels read symlinks uncompressed */
+	return mica_packer_write(p, target, len, err);
+}
+
+int mica_packer_flush(struct mica_packer *p, struct mica_err *err)
+{
+	int ret = batch_submit(p, err);
+
+	return ret ? ret : mica_pipe_drain(p->pipe, err);
+}
+
+int mica_packer_scratch_write(struct mica_packer *p, const void *buf, size_t len, uint64_t *off,
+			      struct mica_err *err)
+{
+	return mica_spool_write(p->spool, buf, len, off, err);
+}
+
+int mica_packer_scratch_read(struct mica_packer *p, void *buf, size_t len, uint64_t off,
+			     struct mica_err *err)
+{
+	return mica_spool_read(p->spool, buf, len, off, err);
+}
+
+void mica_packer_result(const struct mica_packer *p, struct mica_packer_stats *stats)
+{
+	*stats = p->stats;
+}
+
+static int packer_init_workers(struct mica_packer *p, struct mica_err *err)
+{
+	p->worker_count = p->opts->jobs;
+	p->workers = calloc(p->worker_count, sizeof(*p->workers));
+	if (!p->workers)
+		return mica_err_nomem(err);
+	for (unsigned int i = 0; i < p->worker_count; i++) {
+		int ret = mica_keyhash_new(p->hash_key, &p->workers[i].hash, err);
+
+		if (!ret && !p->opts->codec.none)
+			ret = mica_compressor_new(&p->opts->codec, p->opts->cluster,
+						  &p->workers[i].codec, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int packer_init_back(struct mica_packer *p, struct mica_err *err)
+{
+	int ret = mica_dedupe_new(&p->dedupe, err);
+
+	if (!ret)
+		ret = mica_keyhash_new(p->hash_key, &p->file_hash, err);
+	if (ret)
+		return ret;
+	if (p->opts->codec.none)
+		return 0;
+	p->zero_buf = calloc(1, MICA_ZERO_EXTENT);
+	p->zero_out = malloc(MICA_ZERO_EXTENT);
+	if (!p->zero_buf || !p->zero_out)
+		return mica_err_nomem(err);
+	return mica_compressor_new(&p->opts->codec, MICA_ZERO_EXTENT, &p->zero_codec, err);
+}
+
+int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out,
+		    struct mica_spool *spool, struct mica_packer **result, struct mica_err *err)
+{
+	static const struct mica_pipe_ops ops = {
+		.work = packer_work,
+		.finish = packer_store,
+		.release = batch_release,
+	};
+	struct mica_packer *p = calloc(1, sizeof(*p));
+	unsigned int depth;
+	int ret;
+
+	if (!p)
+		return mica_err_nomem(err);
+	pthread_mutex_init(&p->free_lock, NULL);
+	p->opts = opts;
+	p->out = out;
+	p->spool = spool;
+	p->batch_size = (uint32_t)mica_max(opts->cluster, BATCH_MIN);
+	depth = (unsigned int)mica_min(
+		4 * opts->jobs + 4,
+		PIPE_MEMORY / (2 * p->batch_size + sizeof(struct piece) * BATCH_PIECES));
+	ret = mica_keyhash_key(p->hash_key, err);
+	if (!ret)
+		ret = packer_init_workers(p, err);
+	if (!ret)
+		ret = packer_init_back(p, err);
+	if (!ret)
+		ret = mica_pipe_new(opts->jobs, depth, &ops, p, &p->pipe, err);
+	if (ret) {
+		mica_packer_free(p);
+		return ret;
+	}
+	*result = p;
+	return 0;
+}
+
+void mica_packer_free(struct mica_packer *p)
+{
+	if (!p)
+		return;
+	mica_pipe_free(p->pipe);
+	for (unsigned int i = 0; p->workers && i < p->worker_count; i++) {
+		mica_codec_free(p->workers[i].codec);
+		mica_keyhash_free(p->workers[i].hash);
+	}
+	free(p->workers);
+	batch_free(p->batch);
+	while (p->free_batches) {
+		struct batch *b = p->free_batches;
+
+		p->free_batches = b->next_free;
+		batch_free(b);
+	}
+	mica_codec_free(p->zero_codec);
+	free(p->zero_buf);
+	free(p->zero_out);
+	mica_keyhash_free(p->file_hash);
+	mica_dedupe_free(p->dedupe);
+	mica_extlist_free(&p->file.exts);
+	pthread_mutex_destroy(&p->free_lock);
+	free(p);
+}

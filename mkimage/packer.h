@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Turns file contents into stored data: cuts into segments, hashes, compresses
+ * in parallel, drops whole-file duplicates, writes in stream order. Files come
+ * one after another; the result lies in inode->data once mica_packer_flush()
+ * has returned (and, for the file just ended, not before).
+ */
+#ifndef MICA_MKIMAGE_PACKER_H
+#define MICA_MKIMAGE_PACKER_H
+
+#include "../lib/tree.h"
+#include "source.h"
+
+struct mica_packer;
+struct mica_build_opts;
+struct mica_packer_stats;
+struct mica_outfile;
+struct mica_spool;
+
+/* Everything is borrowed. Data is written from out's position on. */
+int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out,
+		    struct mica_spool *spool, struct mica_packer **result, struct mica_err *err);
+void mica_packer_free(struct mica_packer *p);
+
+/* After mica_packer_flush(). */
+void mica_packer_result(const struct mica_packer *p, struct mica_packer_stats *stats);
+
+/*
+ * Start a regular file of size bytes. runs: its declared data runs, NULL when
+ * none are declared. inode must live until the packer is freed, and has its xattrs set.
+ */
+int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t size,
+		      const struct mica_run *runs, size_t run_count, struct mica_err *err);
+int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct mica_err *err);
+int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err);
+/* Fails when more or fewer than size bytes came. */
+int mica_packer_end(struct mica_packer *p, struct mica_err *err);
+
+/* A symlink's target (1..4095 bytes). */
+int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const char *target,
+			size_t len, struct mica_err *err);
+
+/* Wait until all that was given is written and every inode->data is final. */
+int mica_packer_flush(struct mica_packer *p, struct mica_err *err);
+
+/*
+ * Scratch space that needs no memory: raw bytes that wait for later in an
+ * unlinked file beside the target. Offsets are the caller's to remember.
+ */
+int mica_packer_scratch_write(struct mica_packer *p, const void *buf, size_t len, uint64_t *off,
+			      struct mica_err *err);
+int mica_packer_scratch_read(struct mica_packer *p, void *buf, size_t len, uint64_t off,
+			     struct mica_err *err);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storing files compressed. Before 6.15 a pcluster takes whole blocks, its bytes
+ * at their end (kernels skip the zeros before them); an encoded extent of 6.15
+ * lies anywhere.
+ */
+#include <string.h>
+
+#include "../lib/util.h"
+#include "packer_int.h"
+
+/* What an inode pays for an index beside the clusters: the map header and one extent. */
+#define INDEX_COST 24
+
+/* A kernel takes 1 MiB of encoded pages, and an extent may begin inside the first one. */
+#define ENCODED_MAX (EROFS_PCLUSTER_MAX - MICA_BLOCK)
+
+static uint32_t blocks_of(uint32_t len)
+{
+	return (uint32_t)mica_div_round_up(len, MICA_BLOCK);
+}
+
+static void note_pcluster(struct mica_packer *p, uint32_t plen)
+{
+	p->file.any_encoded = true;
+	p->stats.max_pcluster = (uint32_t)mica_max(p->stats.max_pcluster, plen);
+}
+
+/* Encoded bytes as an extent of whole blocks. */
+static int pcluster_write(struct mica_packer *p, const void *buf, uint32_t len, uint64_t llen,
+			  struct mica_err *err)
+{
+	uint32_t plen = blocks_of(len) * MICA_BLOCK;
+	int ret = mica_outfile_zeros(p->out, plen - len, err);
+
+	if (!ret)
+		ret = mica_outfile_write(p->out, buf, len, err);
+	note_pcluster(p, plen);
+	p->file.done += llen;
+	return ret ? ret : packer_ext_add(p, llen, plen, (int32_t)p->opts->codec.alg, err);
+}
+
+static int zeros_encode(struct mica_packer *p, uint64_t len, struct mica_err *err)
+{
+	if (p->zero_len == len)
+		return 0;
+	p->zero_out_len =
+		mica_compress(p->zero_codec, p->zero_out, MICA_ZERO_EXTENT, p->zero_buf, len, err);
+	p->zero_len = p->zero_out_len > 0 ? len : 0;
+	if (!p->zero_out_len)
+		return mica_err_set(err, MICA_E_UNSUPPORTED, "zeros do not compress");
+	return p->zero_out_len < 0 ? (int)p->zero_out_len : 0;
+}
+
+/* Older kernels have no holes in compressed files: zeros in large extents cost little. */
+static int zeros_write(struct mica_packer *p, struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+
+	p->stats.zero_extents = true;
+	while (f->zeros) {
+		uint64_t len = mica_min(f->zeros, MICA_ZERO_EXTENT);
+		int ret = zeros_encode(p, len, err);
+
+		if (!ret)
+			ret = pcluster_write(p, p->zero_out, (uint32_t)p->zero_out_len, len, err);
+		if (ret)
+			return ret;
+		f->zeros -= len;
+	}
+	return 0;
+}
+
+int packer_flush_zeros(struct mica_packer *p, struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+	uint64_t zeros = f->zeros;
+
+	if (!p->opts->compat.extents)
+		return zeros_write(p, err);
+	f->zeros = 0;
+	f->done += zeros;
+	f->any_hole = true;
+	return packer_ext_add(p, zeros, 0, -1, err);
+}
+
+/*
+ * A plain piece, so far of a file that may turn out to be plain as a whole: its
+ * last partial block is then the tail of a flat file.
+ */
+static int plain_write(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
+		       struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+	uint32_t len = piece->in_len, tail = len % MICA_BLOCK;
+	bool flat = piece->last && !f->any_encoded && !f->any_hole && f->start % MICA_BLOCK == 0;
+	int ret;
+
+	if (flat && tail && tail <= MICA_TAIL_MAX) {
+		memcpy(f->tail, in + len - tail, tail);
+		f->tail_len = tail;
+		len -= tail;
+	}
+	ret = mica_outfile_write(p->out, in, len, err);
+	if (!ret && len && (!p->opts->compat.extents || flat))
+		ret = packer_align(p, err);
+	f->done += piece->in_len;
+	return ret ? ret : packer_ext_add(p, piece->in_len, piece->in_len, -1, err);
+}
+
+/* Bytes that a whole file takes when it is stored flat. */
+static uint32_t flat_cost(uint32_t len)
+{
+	uint32_t tail = len % MICA_BLOCK;
+
+	return len - tail + (tail > MICA_TAIL_MAX ? MICA_BLOCK : tail);
+}
+
+static uint32_t encoded_cost(const struct mica_packer *p, const struct piece *piece)
+{
+	if (!piece->out_len || piece->out_len > ENCODED_MAX)
+		return UINT32_MAX;
+	if (p->opts->compat.extents ||
+	    (piece->last && p->opts->compat.tail_pclusters && piece->out_len <= MICA_TAIL_MAX))
+		return piece->out_len + INDEX_COST;
+	return blocks_of(piece->out_len) * MICA_BLOCK + INDEX_COST;
+}
+
+/* Whether compressing pays; alone: the piece is the whole file, which could be flat. */
+static bool piece_encodes(const struct mica_packer *p, const struct piece *piece, bool alone)
+{
+	uint32_t plain = alone ? flat_cost(piece->in_len) : piece->in_len;
+
+	if (!alone && !p->opts->compat.extents)
+		plain = blocks_of(plain) * MICA_BLOCK;
+	return encoded_cost(p, piece) < plain;
+}
+
+/*
+ * Where a file begins: flat files and block-addressed clusters at a block, an
+ * encoded extent right behind the file before it. Plain files need not be flat
+ * when they are short and an extent can hold them: a block boundary would cost
+ * half a block. Behind a hole there is nothing but extents.
+ */
+static int cluster_place(struct mica_packer *p, const struct piece *piece, bool encodes,
+			 struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+	bool anywhere = p->opts->compat.extents && (encodes || f->any_hole);
+	int ret;
+
+	if (mica_outfile_pos(p->out) != f->origin || anywhere)
+		return 0;
+	if (p->opts->compat.extents && piece->last && piece->in_len > MICA_TAIL_MAX &&
+	    piece->in_len < 16 * MICA_BLOCK)
+		return 0;
+	if (piece->last && piece->in_len <= MICA_TAIL_MAX) {
+		f->start = 0; /* inline only */
+		return 0;
+	}
+	ret = packer_align(p, err);
+	f->start = mica_outfile_pos(p->out);
+	return ret;
+}
+
+int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
+			 const unsigned char *out, struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+	bool encodes;
+	int ret;
+
+	if (!piece->in_len)
+		return 0;
+	ret = f->zeros ? packer_flush_zeros(p, err) : 0;
+	if (ret)
+		return ret;
+	encodes = piece_encodes(p, piece, piece->first && piece->last);
+	ret = cluster_place(p, piece, encodes, err);
+	if (ret || !encodes)
+		return ret ? ret : plain_write(p, piece, in, err);
+	if (p->opts->compat.extents) {
+		note_pcluster(p, piece->out_len);
+		f->done += piece->in_len;
+		ret = mica_outfile_write(p->out, out, piece->out_len, err);
+		return ret ? ret
+			   : packer_ext_add(p, piece->in_len, piece->out_len,
+					    (int32_t)p->opts->codec.alg, err);
+	}
+	if (piece->last && p->opts->compat.tail_pclusters && piece->out_len <= MICA_TAIL_MAX) {
+		memcpy(f->tail, out, piece->out_len);
+		f->tail_len = piece->out_len;
+		f->tail_encoded = true;
+		f->any_encoded = true;
+		return packer_ext_add(p, piece->in_len, 0, (int32_t)p->opts->codec.alg, err);
+	}
+	return pcluster_write(p, out, piece->out_len, piece->in_len, err);
+}
+
+int packer_end_clusters(struct mica_packer *p, struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+
+	if (!f->zeros)
+		return 0;
+	/* all of the file is zeros: file_kind() makes it one hole */
+	if (!f->done && !f->any_encoded) {
+		f->any_hole = true;
+		return packer_ext_add(p, f->zeros, 0, -1, err);
+	}
+	return packer_flush_zeros(p, err);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* The packer's back: stores pieces in stream order, and takes back files that were there. */
+#include <string.h>
+
+#include "../lib/util.h"
+#include "packer_int.h"
+
+#define CHUNK_BITS_USUAL 30u /* 1 GiB: what kernels of 32 bits can shift */
+#define CHUNK_BITS_MAX	 (MICA_BLOCK_BITS + EROFS_CHUNK_BLKBITS_MASK)
+#define CHUNKS_MANY	 65536u
+
+int packer_align(struct mica_packer *p, struct mica_err *err)
+{
+	uint64_t pos = mica_outfile_pos(p->out);
+
+	return mica_outfile_zeros(p->out, mica_round_up(pos, MICA_BLOCK) - pos, err);
+}
+
+int packer_ext_add(struct mica_packer *p, uint64_t llen, uint32_t plen, int32_t alg,
+		   struct mica_err *err)
+{
+	struct mica_pext x = {.llen = llen, .plen = plen, .alg = alg};
+
+	return mica_extlist_add(&p->file.exts, p->spool, x, err);
+}
+
+static void file_begin(struct mica_packer *p, const struct piece *piece)
+{
+	struct mica_extlist exts = p->file.exts;
+
+	mica_extlist_clear(&exts);
+	mica_outfile_mark(p->out); /* where a duplicate goes back to */
+	p->file = (struct store_file){
+		.exts = exts,
+		.origin = mica_outfile_pos(p->out),
+		.start = mica_outfile_pos(p->out),
+	};
+	packer_digest_begin(p->file_hash, piece);
+}
+
+/* What the file's kind is, now that all of it is stored. */
+static enum mica_data_kind file_kind(const struct mica_packer *p, const struct piece *last)
+{
+	const struct store_file *f = &p->file;
+	bool nothing_stored = mica_outfile_pos(p->out) == f->start && !f->tail_len;
+
+	/* nothing but zeros: one hole, which every kernel reads from a chunk map */
+	if (nothing_stored || (last->mode == PIECE_RAW && f->any_hole))
+		return MICA_DATA_CHUNK;
+	if (!f->any_encoded && !f->any_hole && f->start % MICA_BLOCK == 0)
+		return MICA_DATA_FLAT;
+	return p->opts->compat.extents ? MICA_DATA_EXTENTS : MICA_DATA_PCLUSTERS;
+}
+
+/*
+ * The largest power of two that every run of data and every hole is a multiple
+ * of; of enormous files one that keeps their maps small, as far as that allows it.
+ */
+static uint8_t chunk_bits(const struct store_file *f)
+{
+	unsigned int most = CHUNK_BITS_USUAL;
+
+	while (most < CHUNK_BITS_MAX && f->exts.end >> most > CHUNKS_MANY)
+		most++;
+	if (f->exts.bounds && (unsigned int)__builtin_ctzll(f->exts.bounds) < most)
+		most = (unsigned int)__builtin_ctzll(f->exts.bounds);
+	return (uint8_t)most;
+}
+
+static int file_publish(struct mica_packer *p, const struct piece *last, struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+	uint64_t stored = mica_outfile_pos(p->out) - f->start;
+	enum mica_data_kind kind = file_kind(p, last);
+	struct mica_data data = {.kind = (uint8_t)kind, .tail_len = f->tail_len};
+	int ret;
+
+	data.start = kind == MICA_DATA_EXTENTS ? f->start : f->start / MICA_BLOCK;
+	data.lclusterbits = kind == MICA_DATA_CHUNK ? chunk_bits(f) : 0;
+	data.blocks = (uint32_t)mica_div_round_up(stored, MICA_BLOCK);
+	data.flags = f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0;
+	if (kind == MICA_DATA_FLAT)
+		mica_extlist_clear(&f->exts);
+	data.count = (uint32_t)mica_extlist_count(&f->exts);
+	ret = mica_extlist_save(&f->exts, p->spool, f->tail, f->tail_len, &data.spool_off, err);
+	last->inode->data = data;
+	p->stats.bytes_stored += mica_outfile_pos(p->out) - f->origin;
+	return ret;
+}
+
+/* *known: the file is stored already, and points there now. */
+static int file_lookup(struct mica_packer *p, const struct piece *piece,
+		       const uint8_t digest[MICA_DIGEST], bool *known, struct mica_err *err)
+{
+	const struct mica_tinode *twin = mica_dedupe_find(p->dedupe, digest);
+
+	p->stats.bytes_in += piece->inode->size;
+	*known = twin != NULL;
+	if (!twin)
+		return mica_dedupe_add(p->dedupe, digest, piece->inode, err);
+	p->stats.bytes_dup += piece->inode->size;
+	piece->inode->data = twin->data;
+	mica_outfile_rewind(p->out);
+	return 0;
+}
+
+static int piece_store(struct mica_packer *p, const struct batch *b, const struct piece *piece,
+		       struct mica_err *err)
+{
+	const unsigned char *in = b->in + piece->in_off;
+	int ret;
+
+	if (piece->mode == PIECE_RAW)
+		ret = packer_store_raw(p, piece, in, err);
+	else
+		ret = packer_store_cluster(p, piece, in, b->out + piece->out_off, err);
+	if (ret || !piece->last)
+		return ret;
+	return piece->mode == PIECE_RAW ? packer_end_raw(p, piece, err)
+					: packer_end_clusters(p, err);
+}
+
+/* A file of one piece: its digest is known before anything is written. */
+static int single_store(struct mica_packer *p, const struct batch *b, const struct piece *piece,
+			struct mica_err *err)
+{
+	uint8_t digest[MICA_DIGEST];
+	bool known;
+	int ret = packer_digest_single(p->file_hash, piece, digest, err);
+
+	if (!ret)
+		ret = file_lookup(p, piece, digest, &known, err);
+	if (ret || known)
+		return ret;
+	ret = piece_store(p, b, piece, err);
+	return ret ? ret : file_publish(p, piece, err);
+}
+
+static int multi_store(struct mica_packer *p, const struct batch *b, const struct piece *piece,
+		       struct mica_err *err)
+{
+	struct store_file *f = &p->file;
+	uint8_t digest[MICA_DIGEST];
+	bool known;
+	int ret;
+
+	f->zeros += piece->zeros;
+	f->digest_zeros += piece->zeros;
+	if (f->digest_zeros && (!piece->zeros || piece->last)) {
+		packer_digest_zeros(p->file_hash, f->digest_zeros);
+		f->digest_zeros = 0;
+	}
+	if (!piece->zeros)
+		mica_keyhash_add(p->file_hash, piece->digest, MICA_DIGEST);
+	ret = piece_store(p, b, piece, err);
+	if (ret || !piece->last)
+		return ret;
+	ret = mica_keyhash_end(p->file_hash, digest, err);
+	if (!ret)
+		ret = file_lookup(p, piece, digest, &known, err);
+	return ret || known ? ret : file_publish(p, piece, err);
+}
+
+int packer_store(void *ctx, void *job, struct mica_err *err)
+{
+	struct mica_packer *p = ctx;
+	struct batch *b = job;
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < b->count; i++) {
+		const struct piece *piece = &b->pieces[i];
+
+		if (piece->first)
+			file_begin(p, piece);
+		if (piece->first && piece->last && !piece->zeros)
+			ret = single_store(p, b, piece, err);
+		else
+			ret = multi_store(p, b, piece, err);
+	}
+	/* said while it happens, not when everything has been written */
+	if (!ret && mica_outfile_pos(p->out) > MICA_BYTES_MAX)
+		ret = mica_err_set(err, MICA_E_LIMIT, "more data than the 16 TiB of an image");
+	return ret;
+}

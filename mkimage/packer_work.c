@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The packer's workers: look at a piece's bytes, hash them, compress what is new. */
+#include <string.h>
+
+#include "../lib/util.h"
+#include "packer_int.h"
+
+/* Shorter pieces cannot win against the frame around them. */
+#define COMPRESS_MIN 32
+
+bool packer_all_zero(const unsigned char *p, size_t len)
+{
+	/* equal to itself shifted by one byte: memcmp is the fastest scan there is */
+	return !len || (p[0] == 0 && !memcmp(p, p + 1, len - 1));
+}
+
+/*
+ * A piece of zeros becomes a run of zeros, so that it is treated like a
+ * declared hole. Not the short one at the end of a file, which is smaller
+ * inline, unless holes cost nothing and something is before it. Piece by piece,
+ * hence independent of who found it.
+ */
+static bool piece_becomes_zeros(const struct mica_packer *p, const struct piece *piece,
+				const unsigned char *in)
+{
+	if (piece->in_len != p->opts->cluster && (piece->first || !p->opts->compat.extents))
+		return false;
+	return packer_all_zero(in, piece->in_len);
+}
+
+void packer_digest_begin(struct mica_keyhash *h, const struct piece *first)
+{
+	le32 head[2] = {le32_make(first->mode), le32_make(first->chunk)};
+
+	mica_keyhash_begin(h);
+	mica_keyhash_add(h, head, sizeof(head));
+}
+
+void packer_digest_zeros(struct mica_keyhash *h, uint64_t zeros)
+{
+	/* a mark that no digest has but by a chance of 2^-128 */
+	struct {
+		uint8_t mark[MICA_DIGEST];
+		le64 len;
+	} run = {.len = le64_make(zeros)};
+
+	memset(run.mark, 0xff, sizeof(run.mark));
+	mica_keyhash_add(h, &run, sizeof(run));
+}
+
+int packer_digest_single(struct mica_keyhash *h, const struct piece *piece,
+			 uint8_t out[MICA_DIGEST], struct mica_err *err)
+{
+	packer_digest_begin(h, piece);
+	mica_keyhash_add(h, piece->digest, MICA_DIGEST);
+	return mica_keyhash_end(h, out, err);
+}
+
+/* Only files of one piece: those of more are looked up when their last piece is in. */
+static int piece_is_stored(struct mica_packer *p, struct packer_worker *w, struct piece *piece,
+			   bool *stored, struct mica_err *err)
+{
+	uint8_t digest[MICA_DIGEST];
+	int ret;
+
+	*stored = false;
+	if (!piece->first || !piece->last)
+		return 0;
+	ret = packer_digest_single(w->hash, piece, digest, err);
+	if (!ret)
+		*stored = mica_dedupe_find(p->dedupe, digest) != NULL;
+	return ret;
+}
+
+static int piece_work(struct mica_packer *p, struct packer_worker *w, struct batch *b,
+		      struct piece *piece, struct mica_err *err)
+{
+	const unsigned char *in = b->in + piece->in_off;
+	bool stored;
+	long n;
+	int ret;
+
+	if (piece->zeros)
+		return 0;
+	if (piece_becomes_zeros(p, piece, in)) {
+		piece->zeros = piece->in_len;
+		piece->in_len = 0;
+		return 0;
+	}
+	mica_keyhash_begin(w->hash);
+	mica_keyhash_add(w->hash, in, piece->in_len);
+	ret = mica_keyhash_end(w->hash, piece->digest, err);
+	if (ret || piece->mode == PIECE_RAW)
+		return ret;
+	ret = piece_is_stored(p, w, piece, &stored, err);
+	if (ret || stored || piece->in_len < COMPRESS_MIN)
+		return ret;
+	n = mica_compress(w->codec, b->out + b->out_len, piece->in_len - 1, in, piece->in_len, err);
+	if (n < 0)
+		return (int)n;
+	piece->out_off = b->out_len;
+	piece->out_len = (uint32_t)n;
+	b->out_len += (uint32_t)n;
+	return 0;
+}
+
+int packer_work(void *ctx, unsigned int worker, void *job, struct mica_err *err)
+{
+	struct mica_packer *p = ctx;
+	struct batch *b = job;
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < b->count; i++)
+		ret = piece_work(p, &p->workers[worker], b, &b->pieces[i], err);
+	return ret;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of a tar archive, one after another: as they are in the file, or
+ * as libarchive's filters decompress them.
+ */
+#ifndef MICA_MKIMAGE_TAR_STREAM_H
+#define MICA_MKIMAGE_TAR_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../lib/err.h"
+
+struct mica_tar_stream;
+
+/*
+ * fd: read from where it stands, borrowed. Nothing is read yet but what it takes
+ * to tell a plain archive from a compressed one, which is decompressed.
+ */
+int mica_tar_stream_new(int fd, struct mica_tar_stream **out, struct mica_err *err);
+void mica_tar_stream_free(struct mica_tar_stream *s);
+
+/* 1: *p holds *len bytes, at least one, valid until the next call; 0: the end */
+int mica_tar_stream_peek(struct mica_tar_stream *s, const unsigned char **p, size_t *len,
+			 struct mica_err *err);
+
+/* Take n of the bytes that the last mica_tar_stream_peek() showed. */
+void mica_tar_stream_take(struct mica_tar_stream *s, size_t n);
+
+/* Copy len bytes; *got: fewer only at the end of the archive. */
+int mica_tar_stream_read(struct mica_tar_stream *s, void *buf, size_t len, size_t *got,
+			 struct mica_err *err);
+
+/* The same, and the bytes are read again after; len is 512 at most. */
+int mica_tar_stream_ahead(struct mica_tar_stream *s, void *buf, size_t len, size_t *got,
+			  struct mica_err *err);
+
+/* Bytes taken, after decompression. */
+uint64_t mica_tar_stream_offset(const struct mica_tar_stream *s);
+
+/* Bytes read from fd, and how many there are in all (0: unknown). */
+void mica_tar_stream_progress(const struct mica_tar_stream *s, uint64_t *done, uint64_t *total);
+
+/* What it was compressed with ("gzip"), NULL: nothing that is known. */
+const char *mica_tar_stream_filter(const struct mica_tar_stream *s);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The xattrs of the image that is being built: each (name, value) pair is kept
+ * once, each set of pairs once. Values wait in the spool, not in memory.
+ */
+#ifndef MICA_MKIMAGE_XATTRS_H
+#define MICA_MKIMAGE_XATTRS_H
+
+#include <stdint.h>
+
+#include "../lib/err.h"
+#include "source.h"
+
+struct mica_xattrs;
+struct mica_spool;
+struct mica_outfile;
+
+/* An inode carries at most this many, so that all of them can be shared ones beside a tail. */
+#define MICA_XATTRS_MAX 100
+
+/* spool is borrowed. */
+int mica_xattrs_new(struct mica_spool *spool, struct mica_xattrs **out, struct mica_err *err);
+void mica_xattrs_free(struct mica_xattrs *xattrs);
+
+/*
+ * Why EROFS cannot hold this attribute, or NULL when it can: unknown name
+ * prefix, name too long or empty, value over 65,535 bytes.
+ */
+const char *mica_xattrs_refuse(const struct mica_kv *kv);
+
+/*
+ * A set of attributes that EROFS can hold, in any order, each name once.
+ * *id: equal sets have equal ids; 0 is the empty set. MICA_E_LIMIT when the
+ * set is larger than an inode can carry.
+ */
+int mica_xattrs_intern(struct mica_xattrs *xattrs, const struct mica_kv *kvs, size_t count,
+		       uint32_t *id, struct mica_err *err);
+
+/* One more inode carries this set. */
+void mica_xattrs_ref(struct mica_xattrs *xattrs, uint32_t id);
+
+/*
+ * After the last ref: decide which attributes go to the shared area. *bytes:
+ * the area's size.
+ */
+void mica_xattrs_place(struct mica_xattrs *xattrs, uint64_t *bytes);
+
+/* Write the shared area. */
+int mica_xattrs_write_shared(struct mica_xattrs *xattrs, struct mica_outfile *out,
+			     struct mica_err *err);
+
+/* The inline area of an inode with this set: bytes (0 for set 0), and its content. */
+uint32_t mica_xattrs_ibody_size(const struct mica_xattrs *xattrs, uint32_t id);
+int mica_xattrs_ibody_encode(struct mica_xattrs *xattrs, uint32_t id, unsigned char *buf,
+			     struct mica_err *err);
+
+#endif

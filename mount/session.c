@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mountinfo.h"
+#include "ops.h"
+
+#define IDLE_THREADS 10
+#define READAHEAD_KB 1024
+
+struct mica_buffer {
+	size_t cap;
+	char bytes[];
+};
+
+/* Reused from request to request: a fresh one of this size would be mapped and zeroed each time. */
+void *mica_session_buffer(struct mica_session *s, size_t len)
+{
+	struct mica_buffer *b = pthread_getspecific(s->buffer);
+
+	if (b && b->cap >= len)
+		return b->bytes;
+	free(b);
+	len = mica_round_up(len + 1, 1 << 16);
+	b = malloc(sizeof(*b) + len);
+	if (b)
+		b->cap = len;
+	pthread_setspecific(s->buffer, b);
+	return b ? b->bytes : NULL;
+}
+
+/* The option string for libfuse. The name may hold anything, so it is escaped. */
+static int fuse_words(const struct mica_mount_opts *o, const char *fsname, char **out,
+		      struct mica_err *err)
+{
+	cleanup_free char *name = NULL, *subtype = NULL;
+	char *words = NULL;
+	const char *flags[] = {
+		"ro",
+		o->flags & MICA_MOUNT_SUID ? "suid" : "nosuid",
+		o->flags & MICA_MOUNT_DEV ? "dev" : "nodev",
+		o->flags & MICA_MOUNT_NOEXEC ? "noexec" : NULL,
+		o->flags & MICA_MOUNT_NOATIME ? "noatime" : NULL,
+		o->flags & MICA_MOUNT_ALLOW_OTHER ? "allow_other" : NULL,
+		o->flags & MICA_MOUNT_DEFAULT_PERMISSIONS ? "default_permissions" : NULL,
+		o->flags & MICA_MOUNT_AUTO_UNMOUNT ? "auto_unmount" : NULL,
+	};
+	int bad = 0;
+
+	if (asprintf(&name, "fsname=%s", fsname) < 0 ||
+	    asprintf(&subtype, "subtype=%s", o->subtype) < 0)
+		return mica_err_nomem(err);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		bad |= flags[i] && fuse_opt_add_opt(&words, flags[i]);
+	bad |= fuse_opt_add_opt(&words, subtype) || fuse_opt_add_opt_escaped(&words, name);
+	if (bad) {
+		free(words);
+		return mica_err_nomem(err);
+	}
+	*out = words;
+	return 0;
+}
+
+static int fuse_open(struct mica_session *s, struct mica_err *err)
+{
+	cleanup_free char *words = NULL, *full = realpath(s->opts->image, NULL);
+	const char *fsname = s->opts->fsname ? s->opts->fsname : full ? full : s->opts->image;
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	char said[256];
+	int bad;
+
+	if (fuse_words(s->opts, fsname, &words, err))
+		return err->code;
+	bad = fuse_opt_add_arg(&args, "mica") || fuse_opt_add_arg(&args, "-o") ||
+	      fuse_opt_add_arg(&args, words);
+	mica_log_collect_begin(said, sizeof(said));
+	if (!bad)
+		s->fuse = fuse_session_new(&args, &mica_ops, sizeof(mica_ops), s);
+	mica_log_collect_end();
+	fuse_opt_free_args(&args);
+	if (!s->fuse)
+		return mica_err_set(err, MICA_E_SYS, "no FUSE session: %s",
+				    *said ? said : "out of memory");
+	return 0;
+}
+
+int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
+		      struct mica_err *err)
+{
+	const struct mica_image_opts image_opts = {.cache_bytes = opts->cache_bytes};
+	cleanup_io struct mica_io *io = NULL;
+	int ret;
+
+	*s = (struct mica_session){.opts = opts};
+	ret = mica_io_open_file(opts->image, opts->offset, &io, err);
+	if (ret)
+		return ret;
+	ret = mica_image_open(io, &image_opts, &s->image, err);
+	if (ret)
+		return ret;
+	mica_steal_pointer(&io);
+	s->sb = mica_image_super(s->image);
+	ret = pthread_key_create(&s->buffer, free);
+	if (ret)
+		return mica_err_sys(err, ret, "thread key");
+	s->buffer_key = true;
+	mica_log_take_fuse();
+	return fuse_open(s, err);
+}
+
+static bool program_exists(const char *name)
+{
+	cleanup_free char *path = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	char *save = NULL, full[PATH_MAX];
+
+	for (char *dir = path ? strtok_r(path, ":", &save) : NULL; dir;
+	     dir = strtok_r(NULL, ":", &save)) {
+		snprintf(full, sizeof(full), "%s/%s", dir, name);
+		if (!access(full, X_OK))
+			return true;
+	}
+	return false;
+}
+
+/* libfuse only prints why it could not mount; find the causes that a newcomer meets. */
+static int mount_explain(const char *mountpoint, const char *said, struct mica_err *err)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	int sys = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0 && (sys == ENOENT || sys == ENODEV || sys == ENXIO))
+		return mica_err_set(err, MICA_E_SYS,
+				    "/dev/fuse is missing: load the kernel's module with 'modprobe "
+				    "fuse', or give the container the device (--device /dev/fuse)");
+	if (fd < 0)
+		return mica_err_sys(err, sys, "/dev/fuse: open (mounting needs access to it)");
+	if (geteuid() != 0 && !program_exists("fusermount3"))
+		return mica_err_set(err, MICA_E_SYS,
+				    "fusermount3 is not installed (package fuse3), and only root "
+				    "can mount without it");
+	/* where mount(2) is not permitted, fusermount3 tried and printed its reason */
+	return mica_err_set(err, MICA_E_SYS, "mount on %s failed: %s", mountpoint,
+			    *said ? said : "fusermount3 refused");
+}
+
+/* FUSE cannot ask for more readahead than the kernel's default; root can set it from outside. */
+static void readahead_raise(const char *mountpoint)
+{
+	struct mica_mountinfo info;
+	char path[64];
+	FILE *f;
+
+	if (mica_mountinfo_find(mountpoint, &info, NULL) <= 0)
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", info.major, info.minor);
+	f = fopen(path, "we");
+	if (!f)
+		return;
+	fprintf(f, "%d\n", READAHEAD_KB);
+	fclose(f);
+}
+
+/* The kernel's first request is INIT; serve until it is answered. */
+static int handshake(struct mica_session *s, struct mica_err *err)
+{
+	struct fuse_buf buf = {.mem = NULL};
+	int n = 0;
+
+	while (!s->initialised && !fuse_session_exited(s->fuse)) {
+		n = fuse_session_receive_buf(s->fuse, &buf);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		fuse_session_process_buf(s->fuse, &buf);
+	}
+	free(buf.mem);
+	if (s->initialised && !fuse_session_exited(s->fuse))
+		return 0;
+	if (n < 0)
+		return mica_err_sys(err, -n, "first request of the kernel");
+	return mica_err_set(err, MICA_E_SYS, "interrupted or unmounted before the mount was live");
+}
+
+int mica_session_mount(struct mica_session *s, const char *mountpoint, struct mica_err *err)
+{
+	char said[512];
+	int ret;
+
+	if (fuse_set_signal_handlers(s->fuse))
+		return mica_err_set(err, MICA_E_SYS, "cannot set signal handlers");
+	s->handlers = true;
+	mica_log_collect_begin(said, sizeof(said));
+	ret = fuse_session_mount(s->fuse, mountpoint);
+	s->mounted = !ret;
+	if (!ret)
+		ret = handshake(s, err);
+	else
+		ret = mount_explain(mountpoint, said, err);
+	mica_log_collect_end();
+	if (!ret)
+		readahead_raise(mountpoint);
+	return ret;
+}
+
+int mica_session_serve(struct mica_session *s, struct mica_err *err)
+{
+	int ret;
+#if FUSE_USE_VERSION >= 312
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+
+	if (!config)
+		return mica_err_nomem(err);
+	fuse_loop_cfg_set_clone_fd(config, 1);
+	fuse_loop_cfg_set_idle_threads(config, s->opts->threads ? s->opts->threads : IDLE_THREADS);
+	if (s->opts->threads)
+		fuse_loop_cfg_set_max_threads(config, s->opts->threads);
+	ret = fuse_session_loop_mt(s->fuse, config);
+	fuse_loop_cfg_destroy(config);
+#else
+	struct fuse_loop_config config = {
+		.clone_fd = 1,
+		.max_idle_threads = s->opts->threads ? s->opts->threads : IDLE_THREADS,
+	};
+
+	ret = fuse_session_loop_mt(s->fuse, &config);
+#endif
+	/* positive: the signal that ended it, which is what it is for */
+	if (ret < 0)
+		return mica_err_sys(err, -ret, "serving the mount");
+	return 0;
+}
+
+void mica_session_clear(struct mica_session *s)
+{
+	if (s->mounted)
+		fuse_session_unmount(s->fuse);
+	if (s->handlers)
+		fuse_remove_signal_handlers(s->fuse);
+	if (s->fuse)
+		fuse_session_destroy(s->fuse);
+	if (s->buffer_key) {
+		/* other threads' went with them; the key's destructor does not run for this one */
+		free(pthread_getspecific(s->buffer));
+		pthread_key_delete(s->buffer);
+	}
+	mica_image_free(s->image);
+	*s = (struct mica_session){0};
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One FUSE connection over one image: mounted, initialised, served by threads,
+ * unmounted.
+ */
+#ifndef MICA_MOUNT_SESSION_H
+#define MICA_MOUNT_SESSION_H
+
+#include <pthread.h>
+#include <sys/ioctl.h>
+
+#include <fuse_lowlevel.h>
+
+#include "../lib/image.h"
+#include "options.h"
+
+/* Asked of the mountpoint by "mica umount": the serving process, in its own name space. */
+#define MICA_IOC_SERVER_PID _IOR('M', 1, int)
+
+struct mica_session {
+	struct mica_image *image;	    /* owned */
+	const struct mica_super *sb;	    /* the image's */
+	const struct mica_mount_opts *opts; /* borrowed */
+	struct fuse_session *fuse;	    /* owned */
+	bool handlers;			    /* of signals, set */
+	bool mounted;
+	bool initialised; /* the kernel's INIT was answered */
+	bool no_open;	  /* the kernel can do without OPEN */
+	bool no_opendir;
+	pthread_key_t buffer; /* each thread's struct mica_buffer */
+	bool buffer_key;      /* the key exists */
+};
+
+/*
+ * Opens the image and makes the session. *s is to be cleared with
+ * mica_session_clear(), also after an error.
+ */
+int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
+		      struct mica_err *err);
+
+/* Mounts at an absolute path and answers INIT: the mount is live when this returns 0. */
+int mica_session_mount(struct mica_session *s, const char *mountpoint, struct mica_err *err);
+
+/* Serves until unmounted or told to stop by SIGTERM, SIGINT or SIGHUP. */
+int mica_session_serve(struct mica_session *s, struct mica_err *err);
+
+/* Unmounts if mounted, closes the image. */
+void mica_session_clear(struct mica_session *s);
+#define cleanup_session cleanup(mica_session_clear)
+
+/* At least len bytes, owned by the calling thread until its next call; NULL: no memory. */
+void *mica_session_buffer(struct mica_session *s, size_t len);
+
+#endif

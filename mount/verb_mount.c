@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* "mica mount": from the command line to a live mount. */
+#include "verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "mountinfo.h"
+#include "session.h"
+
+/* Exit statuses of mount(8) */
+enum {
+	STATUS_OK = 0,
+	STATUS_USAGE = 1,
+	STATUS_SYSTEM = 2,
+	STATUS_MOUNT = 32,
+};
+
+static int fail(const struct mica_err *err, int status)
+{
+	fprintf(stderr, "mica mount: %s\n", err->msg);
+	return status;
+}
+
+static int mountpoint_resolve(const char *path, char *full, struct mica_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		if (errno == ENOTCONN)
+			return mica_err_set(err, MICA_E_SYS,
+					    "%s is a dead mount, its server is gone: run 'mica "
+					    "umount %s' first",
+					    path, path);
+		return mica_err_sys(err, errno, "mountpoint %s", path);
+	}
+	if (!S_ISDIR(st.st_mode))
+		return mica_err_set(err, MICA_E_SYS, "mountpoint %s: not a directory", path);
+	return mica_mountinfo_resolve(path, full, err);
+}
+
+static int announce(const struct mica_mount_opts *opts)
+{
+	if (opts->quiet)
+		return STATUS_OK;
+	printf("mica: %s mounted on %s by FUSE\n", opts->image, opts->mountpoint);
+	return fflush(stdout) ? STATUS_SYSTEM : STATUS_OK;
+}
+
+/* In the process that serves. daemon: NULL in the foreground. */
+static int serve(const struct mica_mount_opts *opts, const char *mountpoint,
+		 struct mica_daemon *daemon)
+{
+	cleanup_session struct mica_session s = {0};
+	struct mica_err err;
+
+	if (mica_session_open(&s, opts, &err))
+		return fail(&err, STATUS_MOUNT);
+	if (opts->fake)
+		return STATUS_OK;
+	if (mica_session_mount(&s, mountpoint, &err))
+		return fail(&err, STATUS_MOUNT);
+	if (daemon) {
+		mica_log_to_syslog(mountpoint);
+		mica_daemon_ready(daemon);
+	} else if (announce(opts)) {
+		return STATUS_SYSTEM;
+	}
+	if (mica_session_serve(&s, &err)) {
+		mica_log("%s", err.msg);
+		return STATUS_SYSTEM;
+	}
+	return STATUS_OK;
+}
+
+/* A server that crashed while it mounted may have left a mount that nobody serves. */
+static void leftover_unmount(const char *mountpoint, int id_before)
+{
+	struct mica_mountinfo info;
+
+	if (mica_mountinfo_find(mountpoint, &info, NULL) == 1 && info.id != id_before &&
+	    !strcmp(info.type, MICA_MOUNT_TYPE))
+		mica_mountinfo_unmount(mountpoint, true, NULL);
+}
+
+static int serve_in_background(const struct mica_mount_opts *opts, const char *mountpoint)
+{
+	struct mica_mountinfo before;
+	struct mica_daemon daemon;
+	struct mica_err err;
+	int status, found;
+
+	found = mica_mountinfo_find(mountpoint, &before, &err);
+	if (found < 0 || mica_daemon_fork(&daemon, &err))
+		return fail(&err, STATUS_SYSTEM);
+	if (!daemon.child)
+		return serve(opts, mountpoint, &daemon);
+	status = mica_daemon_wait(&daemon);
+	if (status < 0)
+		return announce(opts);
+	leftover_unmount(mountpoint, found ? before.id : -1);
+	if (status <= 128)
+		return status;
+	fprintf(stderr, "mica mount: the serving process died of signal %d\n", status - 128);
+	return STATUS_SYSTEM;
+}
+
+static int mount_run(int argc, char **argv)
+{
+	cleanup_mount_opts struct mica_mount_opts opts = {0};
+	char mountpoint[PATH_MAX];
+	struct mica_err err;
+
+	if (mica_mount_opts_parse(&opts, argc, argv, &err))
+		return fail(&err, STATUS_USAGE);
+	if (mountpoint_resolve(opts.mountpoint, mountpoint, &err))
+		return fail(&err, STATUS_MOUNT);
+	if (opts.foreground || opts.fake)
+		return serve(&opts, mountpoint, NULL);
+	return serve_in_background(&opts, mountpoint);
+}
+
+const struct mica_verb mica_verb_mount = {
+	.name = "mount",
+	.usage = "[OPTIONS] IMAGE MOUNTPOINT",
+	.summary = "show an image as a read-only directory tree",
+	.about = "Mounts IMAGE, any EROFS image in a file or on a block device, read-only on the "
+		 "directory MOUNTPOINT through FUSE. Returns when the mount is live; a process "
+		 "that serves it stays behind until 'mica umount MOUNTPOINT'. What root mounts is "
+		 "visible to all users, with the owners and modes in the image enforced; what "
+		 "another user mounts is visible to that user alone. Set-user-ID bits and devices "
+		 "work only with -o suid and -o dev.",
+	.opts = mica_mount_opts_table,
+	.run = mount_run,
+};

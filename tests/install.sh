@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# install.sh [--list] TARGET...: installs the Debian packages that a target needs
+# and the machine lacks, or lists all that it needs. Targets: build (mica itself),
+# quickstart, test, full (test --full), bench.
+set -euo pipefail
+
+declare -A packages=(
+  [build]='gcc libc6-dev meson ninja-build pkg-config libzstd-dev liblz4-dev libarchive-dev
+    libssl-dev libfuse3-dev libxxhash-dev scdoc'
+  [quickstart]='bzip2 kmod mount xz-utils zstd'
+  [test]='acl attr bats bzip2 clang clang-format erofs-utils fuse3 git libarchive-tools
+    libcap2-bin libcmocka-dev lz4 man-db openssl python3 shellcheck strace universal-ctags xz-utils zstd'
+  [full]='busybox-static cpio kmod qemu-system-x86'
+  [bench]='erofs-utils python3 squashfs-tools squashfuse zstd'
+)
+declare -A needs=([build]='build' [quickstart]='build quickstart' [test]='build test'
+  [full]='build test full' [bench]='build bench')
+
+list=false missing=()
+if [ "${1:-}" = --list ]; then
+  list=true
+  shift
+fi
+for target; do
+  [ -n "${needs[$target]:-}" ] || {
+    echo "install.sh: '$target' is none of: ${!needs[*]}" >&2
+    exit 2
+  }
+  for group in ${needs[$target]}; do
+    for package in ${packages[$group]}; do
+      if $list; then
+        echo "$package"
+        continue
+      fi
+      dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+        missing+=("$package")
+    done
+  done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  echo "install.sh: needs root and apt-get to install: ${missing[*]}" >&2
+  exit 1
+fi
+echo "installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq </dev/null
+apt-get install -qq -y --no-install-recommends "${missing[@]}" </dev/null >/dev/null

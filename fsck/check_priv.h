@@ -6,8 +6,8 @@
 #include <pthread.h>
 
 #include "../lib/image.h"
+#include "../lib/nidmap.h"
 #include "check.h"
-#include "nidmap.h"
 
 #define CHECK_NO_ROW	UINT32_MAX
 #define CHECK_NO_OFFSET UINT64_MAX

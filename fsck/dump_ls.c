@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "../lib/util.h"
+#include "../lib/walk.h"
 #include "show.h"
-#include "walk.h"
 
 /* A symlink's target; *out stays NULL for everything else. */
 static int ls_target(struct mica_image *img, const struct mica_inode *inode, char **out,

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "../lib/nidmap.h"
 #include "../lib/util.h"
-#include "nidmap.h"
+#include "../lib/walk.h"
 #include "show.h"
-#include "walk.h"
 
 #define TYPES	8
 #define LAYOUTS 5

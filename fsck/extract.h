@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "../lib/image.h"
-#include "walk.h"
+#include "../lib/walk.h"
 
 struct mica_extract {
 	struct mica_image *img;

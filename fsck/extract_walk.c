@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "nidmap.h"
+#include "../lib/nidmap.h"
 #include "show.h"
 
 #define COPY_BYTES (1u << 20)

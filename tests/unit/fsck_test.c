@@ -12,7 +12,7 @@
 
 #include "../../fsck/acl.h"
 #include "../../fsck/beneath.h"
-#include "../../fsck/nidmap.h"
+#include "../../lib/nidmap.h"
 #include "../../fsck/show.h"
 
 static void test_acl(void **state)

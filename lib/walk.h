@@ -4,12 +4,12 @@
  * once more behind it, entries in stored order. No recursion, however deep the
  * tree; a directory that has a second name, hence any loop, is an error.
  */
-#ifndef MICA_FSCK_WALK_H
-#define MICA_FSCK_WALK_H
+#ifndef MICA_LIB_WALK_H
+#define MICA_LIB_WALK_H
 
-#include "../lib/err.h"
-#include "../lib/image.h"
-#include "../lib/util.h"
+#include "err.h"
+#include "image.h"
+#include "util.h"
 
 struct mica_walk;
 

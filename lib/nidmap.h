@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A map from inode numbers to 32-bit values, 16 bytes for each entry and its slack. */
-#ifndef MICA_FSCK_NIDMAP_H
-#define MICA_FSCK_NIDMAP_H
+#ifndef MICA_LIB_NIDMAP_H
+#define MICA_LIB_NIDMAP_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../lib/err.h"
+#include "err.h"
 
 struct mica_nidmap {
 	struct mica_nidmap_slot *slots; /* NULL: empty */

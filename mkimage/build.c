@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "build.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -72,6 +73,28 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 	if (!ret)
 		ret = mica_apply_new(b->tree, b->packer, b->xattrs, report, &b->opts->apply,
 				     &b->apply, err);
+	return ret;
+}
+
+/*
+ * No signal may come between the file's name and the word to who would remove
+ * it. Threads inherit the mask: handlers interrupt the calling thread only, and
+ * so never meet it at work.
+ */
+static int build_open_masked(struct build *b, const char *target, struct mica_report *report,
+			     struct mica_err *err)
+{
+	sigset_t ending, old;
+	int ret;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGHUP);
+	sigaddset(&ending, SIGQUIT);
+	pthread_sigmask(SIG_BLOCK, &ending, &old);
+	ret = build_open(b, target, report, err);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
 
@@ -156,7 +179,7 @@ int mica_build(const char *target, const char *const *sources, unsigned int sour
 	int ret;
 
 	*stats = (struct mica_build_stats){0};
-	ret = build_open(&b, target, report, err);
+	ret = build_open_masked(&b, target, report, err);
 	if (!ret)
 		ret = build_find_own(&b, target, sources, source_count, err);
 	if (!ret)

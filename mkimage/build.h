@@ -49,7 +49,7 @@ struct mica_build_state {
 struct mica_build_events {
 	void (*progress)(void *ctx, const struct mica_build_state *state); /* may be NULL */
 	/* The image file exists from here on (NULL: no longer); for signal handlers. May be NULL. */
-	void (*outfile)(void *ctx, const struct mica_outfile *f);
+	void (*outfile)(void *ctx, struct mica_outfile *f);
 	void *ctx;
 };
 

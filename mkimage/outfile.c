@@ -20,7 +20,6 @@ struct mica_outfile {
 	uint64_t buf_pos; /* file offset of buf[0] */
 	size_t buf_len;
 	uint64_t mark_pos;
-	bool published;
 	XXH3_state_t sum, mark_sum;
 };
 
@@ -75,8 +74,16 @@ static int outfile_flush(struct mica_outfile *f, struct mica_err *err)
 
 	if (ret)
 		return ret;
-	/* the disk starts now, so that the sync at the end finds little left; a hint only */
-	sync_file_range(f->tmp.fd, (off_t)f->buf_pos, (off_t)f->buf_len, SYNC_FILE_RANGE_WRITE);
+	/*
+	 * The disk starts now, so that the sync at the end finds little left. A
+	 * hint only, but an early word from a disk that fails or is full.
+	 */
+	if (f->buf_len &&
+	    sync_file_range(f->tmp.fd, (off_t)f->buf_pos, (off_t)f->buf_len,
+			    SYNC_FILE_RANGE_WRITE) < 0 &&
+	    (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+		return mica_err_sys(err, errno, "%s: write back %zu bytes at %llu", f->path,
+				    f->buf_len, (unsigned long long)f->buf_pos);
 	f->buf_pos += f->buf_len;
 	f->buf_len = 0;
 	return 0;
@@ -175,15 +182,12 @@ int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err)
 	if (ftruncate(f->tmp.fd, (off_t)f->buf_pos) < 0)
 		return mica_err_sys(err, errno, "%s: set size to %llu", f->path,
 				    (unsigned long long)f->buf_pos);
-	ret = mica_tmpfile_publish(&f->tmp, f->path, err);
-	f->published = !ret;
-	return ret;
+	return mica_tmpfile_publish(&f->tmp, f->path, err);
 }
 
-void mica_outfile_abandon(const struct mica_outfile *f)
+void mica_outfile_abandon(struct mica_outfile *f)
 {
-	if (!f->published && f->tmp.name[0])
-		unlink(f->tmp.name);
+	mica_tmpfile_unname(&f->tmp);
 }
 
 void mica_outfile_free(struct mica_outfile *f)

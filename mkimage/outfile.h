@@ -52,7 +52,7 @@ void mica_outfile_free(struct mica_outfile *f);
  * Remove the temporary name, if there is one: async-signal-safe, for handlers
  * of fatal signals.
  */
-void mica_outfile_abandon(const struct mica_outfile *f);
+void mica_outfile_abandon(struct mica_outfile *f);
 
 struct mica_spool;
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -33,7 +34,7 @@ static int dir_of(const char *path, char dir[PATH_MAX], struct mica_err *err)
  * A name that nobody else has: a signal handler may unlink it before it is
  * known whether the file is there.
  */
-static int tmp_name(const char *target, char name[PATH_MAX], struct mica_err *err)
+static int tmp_name(struct mica_tmpfile *t, const char *target, struct mica_err *err)
 {
 	char dir[PATH_MAX];
 	uint64_t random;
@@ -43,27 +44,36 @@ static int tmp_name(const char *target, char name[PATH_MAX], struct mica_err *er
 		return ret;
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return mica_err_sys(err, errno, "%s: a name for a temporary file", target);
-	if (snprintf(name, PATH_MAX, "%s/" NAME, dir, random) < PATH_MAX)
-		return 0;
-	name[0] = 0;
-	return mica_err_sys(err, ENAMETOOLONG, "%s", target);
+	if (snprintf(t->name, sizeof(t->name), "%s/" NAME, dir, random) >= (int)sizeof(t->name))
+		return mica_err_sys(err, ENAMETOOLONG, "%s", target);
+	atomic_store(&t->named, true);
+	return 0;
+}
+
+void mica_tmpfile_unname(struct mica_tmpfile *t)
+{
+	if (atomic_exchange(&t->named, false))
+		unlink(t->name);
 }
 
 /* For file systems without O_TMPFILE. */
 static int tmpfile_open_named(const char *target, bool keep, struct mica_tmpfile *t,
 			      struct mica_err *err)
 {
-	int ret = tmp_name(target, t->name, err);
+	sigset_t all, old;
+	int ret = tmp_name(t, target, err);
 
 	if (ret)
 		return ret;
+	/* the name of one that is not kept lives too short for a handler to hear of it */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
 	t->fd = open(t->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, keep ? 0666 : 0600);
 	if (t->fd < 0)
 		ret = mica_err_sys(err, errno, "%s: create a temporary file beside it", target);
-	else if (!keep)
-		unlink(t->name);
 	if (ret || !keep)
-		t->name[0] = 0;
+		mica_tmpfile_unname(t);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
 
@@ -84,7 +94,7 @@ int mica_tmpfile_open(const char *target, bool keep, struct mica_tmpfile *out, s
 	int ret;
 
 	out->fd = -1;
-	out->name[0] = 0;
+	atomic_init(&out->named, false);
 	ret = dir_of(target, dir, err);
 	if (ret)
 		return ret;
@@ -119,20 +129,26 @@ int mica_tmpfile_write(struct mica_tmpfile *t, const char *shown, const void *bu
 	return 0;
 }
 
-/* A nameless file gets a temporary name first: linkat() cannot replace a target. */
+/*
+ * Name a nameless file: the target itself where that is free, so that not even
+ * SIGKILL finds a temporary name; linkat() replaces nothing, so else one to
+ * rename from.
+ */
 static int tmpfile_link(struct mica_tmpfile *t, const char *target, struct mica_err *err)
 {
 	char self[64];
-	int ret = tmp_name(target, t->name, err);
+	int ret;
 
-	if (ret)
-		return ret;
 	snprintf(self, sizeof(self), FD_PATH, t->fd);
-	if (!linkat(AT_FDCWD, self, AT_FDCWD, t->name, AT_SYMLINK_FOLLOW))
+	if (!linkat(AT_FDCWD, self, AT_FDCWD, target, AT_SYMLINK_FOLLOW))
 		return 0;
-	ret = mica_err_sys(err, errno, "%s: give the finished image a name", target);
-	t->name[0] = 0;
-	return ret;
+	if (errno == EEXIST) {
+		ret = tmp_name(t, target, err);
+		if (ret || !linkat(AT_FDCWD, self, AT_FDCWD, t->name, AT_SYMLINK_FOLLOW))
+			return ret;
+		atomic_store(&t->named, false);
+	}
+	return mica_err_sys(err, errno, "%s: give the finished image a name", target);
 }
 
 static int dir_sync(const struct mica_tmpfile *t, const char *target, struct mica_err *err)
@@ -150,7 +166,11 @@ static int dir_sync(const struct mica_tmpfile *t, const char *target, struct mic
 	/* some file systems cannot sync a directory; the rename stands all the same */
 	else if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
 		ret = -1;
-	return ret ? mica_err_sys(err, errno, "%s: sync", dir) : 0;
+	return ret ? mica_err_sys(err, errno,
+				  "%s: the image is whole and in place, but may not outlive a "
+				  "power cut: sync %s",
+				  target, dir)
+		   : 0;
 }
 
 int mica_tmpfile_publish(struct mica_tmpfile *t, const char *target, struct mica_err *err)
@@ -159,17 +179,14 @@ int mica_tmpfile_publish(struct mica_tmpfile *t, const char *target, struct mica
 
 	if (fsync(t->fd) < 0)
 		return mica_err_sys(err, errno, "%s: sync", target);
-	ret = t->name[0] ? 0 : tmpfile_link(t, target, err);
-	if (ret)
-		return ret;
-	if (rename(t->name, target) < 0) {
-		ret = mica_err_sys(err, errno, "%s: rename from %s", target, t->name);
-		unlink(t->name);
-		t->name[0] = 0;
-		return ret;
+	ret = t->named ? 0 : tmpfile_link(t, target, err);
+	if (!ret && t->named) {
+		if (rename(t->name, target) < 0)
+			ret = mica_err_sys(err, errno, "%s: rename from %s", target, t->name);
+		else
+			atomic_store(&t->named, false);
 	}
-	t->name[0] = 0;
-	return dir_sync(t, target, err);
+	return ret ? ret : dir_sync(t, target, err);
 }
 
 void mica_tmpfile_close(struct mica_tmpfile *t)

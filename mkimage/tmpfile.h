@@ -4,6 +4,7 @@
 #define MICA_MKIMAGE_TMPFILE_H
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +13,8 @@
 
 struct mica_tmpfile {
 	int fd;
-	char name[PATH_MAX]; /* the temporary name; "" while there is none */
+	atomic_bool named;   /* it has, or may have, the temporary name */
+	char name[PATH_MAX]; /* whole before .named is set: a signal handler reads it */
 };
 
 /*
@@ -26,8 +28,11 @@ int mica_tmpfile_open(const char *target, bool keep, struct mica_tmpfile *out,
 int mica_tmpfile_write(struct mica_tmpfile *t, const char *shown, const void *buf, size_t len,
 		       uint64_t off, struct mica_err *err);
 
-/* Sync, rename to target, sync the directory. */
+/* Sync, give it the name target, sync the directory. */
 int mica_tmpfile_publish(struct mica_tmpfile *t, const char *target, struct mica_err *err);
+
+/* Remove the temporary name, if there is one. Async-signal-safe. */
+void mica_tmpfile_unname(struct mica_tmpfile *t);
 
 void mica_tmpfile_close(struct mica_tmpfile *t);
 

@@ -13,12 +13,14 @@
 #include "verbs.h"
 
 /* What a fatal signal must clean up; the handler can know nothing else. */
-static const struct mica_outfile *volatile current_outfile;
+static struct mica_outfile *_Atomic current_outfile;
 
 static void on_fatal_signal(int sig)
 {
-	if (current_outfile)
-		mica_outfile_abandon(current_outfile);
+	struct mica_outfile *f = current_outfile;
+
+	if (f)
+		mica_outfile_abandon(f);
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
@@ -55,7 +57,7 @@ static void show_progress(void *ctx, const struct mica_build_state *state)
 	mica_progress_update(&((struct run *)ctx)->progress, state);
 }
 
-static void note_outfile(void *ctx, const struct mica_outfile *f)
+static void note_outfile(void *ctx, struct mica_outfile *f)
 {
 	(void)ctx;
 	current_outfile = f;

@@ -19,18 +19,22 @@ int mica_source_open(const char *path, struct mica_report *report, struct mica_s
 				     : open(path, O_RDONLY | O_CLOEXEC);
 	struct mica_source *src;
 	struct stat st;
+	bool image;
 	int ret;
 
 	if (fd < 0)
 		return mica_err_sys(err, errno, "%s: open", name);
 	if (fstat(fd, &st) < 0)
 		return mica_err_sys(err, errno, "%s: stat", name);
-	if (S_ISDIR(st.st_mode) && !is_stdin)
+	image = !is_stdin && mica_source_is_image(fd);
+	if (image)
+		ret = mica_source_image_new(path, &src, err);
+	else if (S_ISDIR(st.st_mode) && !is_stdin)
 		ret = mica_source_dir_new(fd, &src, err);
 	else
 		ret = mica_source_tar_new(fd, &src, err);
 	if (ret)
-		return mica_err_wrap(err, "%s", name);
+		return image ? ret : mica_err_wrap(err, "%s", name);
 	src->fd = mica_steal_fd(&fd);
 	src->report = report;
 	src->name = strdup(name);

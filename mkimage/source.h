@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A source of layer entries: a tar stream or a directory. Both deliver the
+ * A source of layer entries: a tar stream, a directory or an EROFS image. All deliver the
  * same stream of entries for the same tree: a directory that of its
  * "tar --sort=name --format=posix --xattrs --acls -S -C DIR .".
  */
@@ -47,7 +47,7 @@ struct mica_entry {
 struct mica_source;
 
 /*
- * path: a directory, a tar file, or "-" for a tar on standard input. report:
+ * path: a directory, a tar file, an EROFS image, or "-" for a tar on standard input. report:
  * for what a source holds that an image cannot (borrowed).
  */
 int mica_source_open(const char *path, struct mica_report *report, struct mica_source **out,

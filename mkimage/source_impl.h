@@ -32,6 +32,12 @@ struct mica_source {
 int mica_source_tar_new(int fd, struct mica_source **out, struct mica_err *err);
 int mica_source_dir_new(int fd, struct mica_source **out, struct mica_err *err);
 
+/* Errors name the path already. */
+int mica_source_image_new(const char *path, struct mica_source **out, struct mica_err *err);
+
+/* What fd reads from its start on is an EROFS image. */
+bool mica_source_is_image(int fd);
+
 /*
  * path as entries have it: without leading and trailing '/', empty and "."
  * components. Refuses ".." (nothing in an image lies outside of it) and NUL.

@@ -161,11 +161,11 @@ static int mkimage_run(int argc, char **argv)
 const struct mica_verb mica_verb_mkimage = {
 	.name = "mkimage",
 	.usage = "[OPTIONS] IMAGE SOURCE...",
-	.summary = "build an image from tarballs and directories",
+	.summary = "build an image from tarballs, directories and other images",
 	.about = "Builds the read-only EROFS image IMAGE from each SOURCE: a tarball in any "
-		 "compression, - for one on standard input, or a directory. Several sources are "
-		 "layers, bottom first; whiteouts (.wh.NAME, .wh..wh..opq) hide what lies below. "
-		 "IMAGE appears whole or not at all.",
+		 "compression, - for one on standard input, a directory, or another EROFS image. "
+		 "Several sources are layers, bottom first; whiteouts (.wh.NAME, .wh..wh..opq) "
+		 "hide what lies below. IMAGE appears whole or not at all.",
 	.opts = mica_mkimage_opts,
 	.run = mkimage_run,
 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "../lib/filetype.h"
 #include "show.h"
 
 static void extent_json(struct mica_json *j, const struct mica_extent *e)
@@ -53,7 +54,7 @@ int mica_dump_extents(struct mica_dump *d, const char *path, struct mica_err *er
 		return ret;
 	if (!S_ISREG(inode.mode) && !S_ISDIR(inode.mode) && !S_ISLNK(inode.mode))
 		return mica_err_set(err, MICA_E_USAGE, "%s: a %s has no extents", path,
-				    mica_show_type(mica_show_mode_type(inode.mode)));
+				    mica_filetype_name(mica_filetype_of(inode.mode)));
 	if (d->json) {
 		mica_json_str(&d->j, "path", path);
 		mica_json_u64(&d->j, "size", inode.size);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../lib/filetype.h"
 #include "../lib/utf8.h"
 #include "../lib/util.h"
 #include "show.h"
@@ -150,7 +151,7 @@ static void inode_fields(struct mica_dump *d, const struct mica_inode *inode)
 	if (d->json)
 		mica_json_bool(&d->j, "in_metabox", inode->in_metabox);
 	mica_dump_str(d, "Form", "form", inode->extended ? "extended" : "compact");
-	mica_dump_str(d, "Type", "type", mica_show_type(mica_show_mode_type(inode->mode)));
+	mica_dump_str(d, "Type", "type", mica_filetype_name(mica_filetype_of(inode->mode)));
 	if (d->json)
 		mica_json_u64(&d->j, "mode", inode->mode);
 	else

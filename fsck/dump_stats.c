@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "../lib/filetype.h"
 #include "../lib/nidmap.h"
 #include "../lib/util.h"
 #include "../lib/walk.h"
-#include "show.h"
 
 #define TYPES	8
 #define LAYOUTS 5
@@ -81,7 +81,7 @@ static int stats_inode(struct mica_image *img, const struct mica_inode *inode, s
 	int ret = 0;
 
 	s->inodes++;
-	s->types[mica_show_mode_type(inode->mode)]++;
+	s->types[mica_filetype_of(inode->mode)]++;
 	s->compact += !inode->extended;
 	s->extended += inode->extended;
 	if (S_ISREG(inode->mode) || S_ISLNK(inode->mode) || S_ISDIR(inode->mode)) {

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "../lib/algcfg.h"
 #include "../lib/codec.h"
-#include "algcfg.h"
 #include "show.h"
 
 struct feature {

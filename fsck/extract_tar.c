@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "acl.h"
+#include "../lib/acl.h"
 #include "show.h"
 #include "xattrlist.h"
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../lib/check.h"
 #include "../lib/json.h"
 #include "../lib/opt.h"
-#include "check.h"
 #include "flag.h"
 #include "show.h"
 #include "verbs.h"
@@ -67,7 +67,7 @@ struct fsck_out {
 	struct mica_json j;
 };
 
-static void finding_json(struct mica_json *j, const struct mica_check_finding *f)
+static void finding_json(struct mica_json *j, const char *image, const struct mica_check_finding *f)
 {
 	mica_json_object(j, NULL);
 	mica_json_str(j, "structure", f->structure);
@@ -77,7 +77,7 @@ static void finding_json(struct mica_json *j, const struct mica_check_finding *f
 		mica_json_u64(j, "nid", f->nid);
 	if (f->has_offset)
 		mica_json_u64(j, "offset", f->offset);
-	mica_json_str(j, "message", f->message);
+	mica_json_str(j, "message", mica_show_message(image, f->message));
 	mica_json_object_end(j);
 }
 
@@ -95,7 +95,7 @@ static void finding_text(const char *image, const struct mica_check_finding *f)
 	if (f->has_offset)
 		fprintf(stderr, " at 0x%" PRIx64, f->offset);
 	fputs(": ", stderr);
-	mica_show_text(stderr, f->message);
+	mica_show_text(stderr, mica_show_message(image, f->message));
 	fputc('\n', stderr);
 }
 
@@ -104,7 +104,7 @@ static void finding_put(void *ctx, const struct mica_check_finding *f)
 	struct fsck_out *out = ctx;
 
 	if (out->args->json)
-		finding_json(&out->j, f);
+		finding_json(&out->j, out->image, f);
 	else
 		finding_text(out->image, f);
 }
@@ -174,13 +174,13 @@ static int fsck_image(const struct fsck_args *args, const char *image)
 {
 	struct fsck_out out = {.args = args, .image = image};
 	struct mica_check_opts opts = {
-		.offset = args->offset,
 		.data = !args->no_data,
 		.threads = (unsigned int)args->threads,
 		.finding = finding_put,
 		.ctx = &out,
 	};
-	struct mica_check_result res;
+	struct mica_check_result res = {0};
+	struct mica_io *io = NULL;
 	struct mica_err err = {0};
 	int status = FSCK_CLEAN, ret;
 
@@ -190,7 +190,9 @@ static int fsck_image(const struct fsck_args *args, const char *image)
 		mica_json_str(&out.j, "image", image);
 		mica_json_array(&out.j, "errors");
 	}
-	ret = mica_check_image(image, &opts, &res, &err);
+	ret = mica_io_open_file(image, args->offset, &io, &err);
+	if (!ret)
+		ret = mica_check_image(io, &opts, &res, &err);
 	if (ret)
 		mica_show_error("fsck", image, &err);
 	if (res.findings)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "../lib/codec.h"
+#include "../lib/filetype.h"
 #include "../lib/utf8.h"
 #include "../lib/util.h"
 
@@ -30,36 +31,6 @@ void mica_show_bytes(FILE *f, const void *bytes, size_t len)
 void mica_show_text(FILE *f, const char *text)
 {
 	mica_show_bytes(f, text, strlen(text));
-}
-
-uint8_t mica_show_mode_type(uint16_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return EROFS_FT_REG;
-	case S_IFDIR:
-		return EROFS_FT_DIR;
-	case S_IFCHR:
-		return EROFS_FT_CHR;
-	case S_IFBLK:
-		return EROFS_FT_BLK;
-	case S_IFIFO:
-		return EROFS_FT_FIFO;
-	case S_IFSOCK:
-		return EROFS_FT_SOCK;
-	case S_IFLNK:
-		return EROFS_FT_LNK;
-	default:
-		return EROFS_FT_UNKNOWN;
-	}
-}
-
-const char *mica_show_type(uint8_t type)
-{
-	static const char *const names[] = {"unknown",	    "file", "directory", "character device",
-					    "block device", "FIFO", "socket",	 "symlink"};
-
-	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "invalid";
 }
 
 const char *mica_show_layout(enum erofs_layout layout)
@@ -108,7 +79,7 @@ void mica_show_mode(uint16_t mode, char out[MICA_SHOW_MODE_LEN])
 	static const char types[] = "?-dcbpsl";
 	static const char bits[] = "rwxrwxrwx";
 
-	out[0] = types[mica_show_mode_type(mode)];
+	out[0] = types[mica_filetype_of(mode)];
 	for (int i = 0; i < 9; i++)
 		out[1 + i] = mode & (0400 >> i) ? bits[i] : '-';
 	if (mode & S_ISUID)
@@ -133,9 +104,8 @@ void mica_show_time(int64_t sec, uint32_t nsec, char out[MICA_SHOW_TIME_LEN])
 			 tm.tm_sec, nsec);
 }
 
-const char *mica_show_message(const char *subject, const struct mica_err *err)
+const char *mica_show_message(const char *subject, const char *message)
 {
-	const char *message = err->msg;
 	size_t len = strlen(subject);
 
 	while (!strncmp(message, subject, len) && !strncmp(message + len, ": ", 2))
@@ -150,7 +120,7 @@ void mica_show_error(const char *verb, const char *subject, const struct mica_er
 		mica_show_text(stderr, subject);
 		fputs(": ", stderr);
 	}
-	mica_show_text(stderr, subject ? mica_show_message(subject, err) : err->msg);
+	mica_show_text(stderr, subject ? mica_show_message(subject, err->msg) : err->msg);
 	fputc('\n', stderr);
 }
 

@@ -22,16 +22,12 @@ void mica_show_mode(uint16_t mode, char out[MICA_SHOW_MODE_LEN]);
 #define MICA_SHOW_TIME_LEN 48
 void mica_show_time(int64_t sec, uint32_t nsec, char out[MICA_SHOW_TIME_LEN]);
 
-const char *mica_show_type(uint8_t type); /* enum erofs_file_type: "directory" */
 const char *mica_show_layout(enum erofs_layout layout);
 const char *mica_show_kind(const struct mica_extent *e);
 const char *mica_show_alg(const struct mica_extent *e); /* NULL: not compressed */
 
-/* enum erofs_file_type of a mode; EROFS_FT_UNKNOWN when it has no valid type */
-uint8_t mica_show_mode_type(uint16_t mode);
-
 /* The message without "SUBJECT: " in front, which the reader puts there as well */
-const char *mica_show_message(const char *subject, const struct mica_err *err);
+const char *mica_show_message(const char *subject, const char *message);
 
 /* "mica VERB: SUBJECT: message" on standard error; subject may be NULL */
 void mica_show_error(const char *verb, const char *subject, const struct mica_err *err);

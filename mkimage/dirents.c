@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "../formats/erofs.h"
+#include "../lib/filetype.h"
 #include "data.h"
 
 #define ENTRY ((uint32_t)sizeof(struct erofs_dirent_disk))
@@ -22,26 +23,6 @@ struct cursor {
 	const struct mica_tnode *child;
 	unsigned int dots; /* how many of the two have been given */
 };
-
-static uint8_t file_type(uint16_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return EROFS_FT_REG;
-	case S_IFDIR:
-		return EROFS_FT_DIR;
-	case S_IFCHR:
-		return EROFS_FT_CHR;
-	case S_IFBLK:
-		return EROFS_FT_BLK;
-	case S_IFIFO:
-		return EROFS_FT_FIFO;
-	case S_IFSOCK:
-		return EROFS_FT_SOCK;
-	default:
-		return EROFS_FT_LNK;
-	}
-}
 
 static bool cursor_next(struct cursor *c, struct name *out)
 {
@@ -66,7 +47,7 @@ static bool cursor_next(struct cursor *c, struct name *out)
 		.bytes = c->child->name,
 		.len = c->child->name_len,
 		.nid = c->child->inode->nid,
-		.type = file_type(c->child->inode->mode),
+		.type = mica_filetype_of(c->child->inode->mode),
 	};
 	c->child = c->child->sibling;
 	return true;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../fsck/acl.h"
+#include "../../lib/acl.h"
 #include "../../fsck/beneath.h"
 #include "../../lib/nidmap.h"
 #include "../../fsck/show.h"

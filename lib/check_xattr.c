@@ -6,9 +6,9 @@
 
 #include <xxhash.h>
 
-#include "../lib/util.h"
 #include "acl.h"
 #include "check_priv.h"
+#include "util.h"
 
 struct names {
 	char **list;
@@ -86,7 +86,8 @@ static void value_check(struct check *c, uint32_t row, const struct mica_inode *
 		if (mica_acl_entry(x->value, (size_t)i, &entry, &err))
 			break;
 	if (err.code)
-		check_fail(c, "xattr", row, inode->off + inode->isize, "%s: %s", x->name, err.msg);
+		mica_check_fail(c, "xattr", row, inode->off + inode->isize, "%s: %s", x->name,
+				err.msg);
 }
 
 static int xattr_take(struct check *c, uint32_t row, const struct mica_inode *inode,
@@ -108,12 +109,12 @@ static int xattr_take(struct check *c, uint32_t row, const struct mica_inode *in
 	ret = names_add(names, x->name, err);
 	if (ret || !x->shared)
 		return ret;
-	ret = check_read_meta(c, span.device == CHECK_METABOX, &entry, sizeof(entry), span.start,
-			      err);
+	ret = mica_check_read_meta(c, span.device == CHECK_METABOX, &entry, sizeof(entry),
+				   span.start, err);
 	if (ret)
-		return check_fail_err(c, "xattr", row, span.start, err);
+		return mica_check_fail_err(c, "xattr", row, span.start, err);
 	span.len = sizeof(entry) + entry.name_len + x->value_len;
-	return check_span_add(c, &span, err);
+	return mica_check_span_add(c, &span, err);
 }
 
 static int body_check(struct check *c, uint32_t row, const struct mica_inode *inode, uint32_t want,
@@ -122,20 +123,21 @@ static int body_check(struct check *c, uint32_t row, const struct mica_inode *in
 	uint64_t off = inode->off + inode->isize;
 	struct erofs_xattr_ibody_disk body;
 	uint32_t got;
-	int ret = check_read_meta(c, inode->in_metabox, &body, sizeof(body), off, err);
+	int ret = mica_check_read_meta(c, inode->in_metabox, &body, sizeof(body), off, err);
 
 	if (ret)
-		return check_fail_err(c, "xattr", row, off, err);
+		return mica_check_fail_err(c, "xattr", row, off, err);
 	got = le32_get(body.name_filter);
 	if (c->sb->xattr_filter && got != want)
-		check_fail(c, "xattr", row, off,
-			   "name filter 0x%08" PRIx32 ", but the names make 0x%08" PRIx32, got,
-			   want);
+		mica_check_fail(c, "xattr", row, off,
+				"name filter 0x%08" PRIx32 ", but the names make 0x%08" PRIx32, got,
+				want);
 	for (size_t i = 0; i < sizeof(body.reserved); i++) {
 		if (!body.reserved[i] || c->sb->feature_compat & ~(uint32_t)EROFS_COMPAT_ALL)
 			continue;
-		check_fail(c, "xattr", row, off + offsetof(struct erofs_xattr_ibody_disk, reserved),
-			   "reserved bytes are not zero");
+		mica_check_fail(c, "xattr", row,
+				off + offsetof(struct erofs_xattr_ibody_disk, reserved),
+				"reserved bytes are not zero");
 		break;
 	}
 	return 0;
@@ -159,8 +161,8 @@ static int xattrs_read(struct check *c, uint32_t row, const struct mica_inode *i
 	return ret;
 }
 
-int check_xattrs(struct check *c, uint32_t row, const struct mica_inode *inode,
-		 struct mica_err *err)
+int mica_check_xattrs(struct check *c, uint32_t row, const struct mica_inode *inode,
+		      struct mica_err *err)
 {
 	struct names names cleanup(names_clear) = {0};
 	uint32_t filter = UINT32_MAX;
@@ -170,12 +172,12 @@ int check_xattrs(struct check *c, uint32_t row, const struct mica_inode *inode,
 		return 0;
 	ret = xattrs_read(c, row, inode, &names, &filter, err);
 	if (ret)
-		return check_fail_err(c, "xattr", row, inode->off + inode->isize, err);
+		return mica_check_fail_err(c, "xattr", row, inode->off + inode->isize, err);
 	if (names.count)
 		qsort(names.list, names.count, sizeof(*names.list), name_compare);
 	for (size_t i = 1; i < names.count; i++)
 		if (!strcmp(names.list[i - 1], names.list[i]))
-			check_fail(c, "xattr", row, inode->off + inode->isize,
-				   "attribute %s is there twice", names.list[i]);
+			mica_check_fail(c, "xattr", row, inode->off + inode->isize,
+					"attribute %s is there twice", names.list[i]);
 	return body_check(c, row, inode, filter, err);
 }

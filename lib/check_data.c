@@ -3,8 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "../lib/util.h"
 #include "check_priv.h"
+#include "util.h"
 
 #define READ_BYTES (1u << 20)
 
@@ -78,7 +78,7 @@ static int span_read(struct data_worker *w, const struct check_span *s, struct m
 	if (!ret)
 		ret = worker_read(w, s->la, len, err);
 	if (ret)
-		return check_fail_err(w->job->c, "data", s->owner, s->start, err);
+		return mica_check_fail_err(w->job->c, "data", s->owner, s->start, err);
 	if (s->llen && s->alg != EROFS_ALG_MAX) {
 		w->decoded += len;
 		w->pclusters++;
@@ -114,7 +114,7 @@ static void *worker_run(void *arg)
 	return NULL;
 }
 
-int check_data(struct check *c, struct mica_err *err)
+int mica_check_data(struct check *c, struct mica_err *err)
 {
 	struct data_job job = {.c = c};
 	unsigned int extra = c->opts->threads - 1, started = 0;

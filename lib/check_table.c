@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/util.h"
 #include "check_priv.h"
+#include "util.h"
 
 /* Longer paths are of no use in a message. */
 #define PATH_LEVELS 64
 
-int check_row_add(struct check *c, uint64_t nid, uint32_t parent, uint64_t cookie, uint32_t *row,
-		  struct mica_err *err)
+int mica_check_row_add(struct check *c, uint64_t nid, uint32_t parent, uint64_t cookie,
+		       uint32_t *row, struct mica_err *err)
 {
 	int ret;
 
@@ -49,7 +49,7 @@ static bool row_name(struct check *c, const struct check_row *row, struct mica_d
 	return mica_dir_next(dir, out, &err) > 0;
 }
 
-char *check_row_path(struct check *c, uint32_t row)
+char *mica_check_row_path(struct check *c, uint32_t row)
 {
 	size_t cap = PATH_LEVELS * 256 + 8, at = cap - 1;
 	char *buf cleanup_free = malloc(cap);
@@ -82,12 +82,12 @@ static void dir_links(struct check *c, uint32_t i)
 	if (row->flags & CHECK_ROW_TORN || row->nlink == want ||
 	    (row->nlink == 1 && want > UINT16_MAX))
 		return;
-	check_fail(c, "inode", i, CHECK_NO_OFFSET,
-		   "nlink %" PRIu32 ", but 2 + %" PRIu32 " subdirectories", row->nlink,
-		   row->subdirs);
+	mica_check_fail(c, "inode", i, CHECK_NO_OFFSET,
+			"nlink %" PRIu32 ", but 2 + %" PRIu32 " subdirectories", row->nlink,
+			row->subdirs);
 }
 
-void check_links(struct check *c)
+void mica_check_links(struct check *c)
 {
 	for (uint32_t i = 0; i < c->row_count; i++) {
 		const struct check_row *row = &c->rows[i];
@@ -97,8 +97,8 @@ void check_links(struct check *c)
 		if (row->type == EROFS_FT_DIR)
 			dir_links(c, i);
 		else if (row->nlink != row->names && !c->names_missing)
-			check_fail(c, "inode", i, CHECK_NO_OFFSET,
-				   "nlink %" PRIu32 ", but %" PRIu32 " names", row->nlink,
-				   row->names);
+			mica_check_fail(c, "inode", i, CHECK_NO_OFFSET,
+					"nlink %" PRIu32 ", but %" PRIu32 " names", row->nlink,
+					row->names);
 	}
 }

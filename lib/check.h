@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The checker behind "mica fsck": findings go to a callback, one at a time. */
-#ifndef MICA_FSCK_CHECK_H
-#define MICA_FSCK_CHECK_H
+/*
+ * The checker of images, behind "mica fsck" and "mica mkimage --verify":
+ * findings go to a callback, one at a time.
+ */
+#ifndef MICA_LIB_CHECK_H
+#define MICA_LIB_CHECK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../lib/err.h"
+#include "err.h"
+#include "io.h"
 
 struct mica_check_finding {
 	const char *
@@ -19,7 +23,6 @@ struct mica_check_finding {
 };
 
 struct mica_check_opts {
-	uint64_t offset;      /* first byte of the image in its file */
 	bool data;	      /* decode every file */
 	unsigned int threads; /* for decoding, at least 1 */
 	void (*finding)(void *ctx, const struct mica_check_finding *f);
@@ -44,10 +47,10 @@ struct mica_check_result {
 #define MICA_CHECK_FINDINGS_MAX 100
 
 /*
- * Checks one image. Findings are no failure: 0. A negative code means that
+ * Checks one image, and frees its io in any case. Findings are no failure: 0. A negative code means that
  * nothing (more) could be checked: the file cannot be read, memory ran out.
  */
-int mica_check_image(const char *path, const struct mica_check_opts *opts,
+int mica_check_image(struct mica_io *io, const struct mica_check_opts *opts,
 		     struct mica_check_result *out, struct mica_err *err);
 
 #endif

@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 
 #include "../formats/erofs_compact.h"
-#include "../lib/util.h"
 #include "check_priv.h"
+#include "util.h"
 
 static uint64_t index_bytes_compact(const struct mica_inode *inode, uint64_t count)
 {
@@ -75,7 +75,7 @@ static int extent_data(struct check *c, uint32_t row, const struct mica_inode *i
 		span.kind = CHECK_SPAN_META;
 		span.llen = 0;
 	}
-	return check_span_add(c, &span, err);
+	return mica_check_span_add(c, &span, err);
 }
 
 static int extent_check(struct check *c, uint32_t row, const struct mica_inode *inode,
@@ -128,8 +128,8 @@ static int index_check(struct check *c, const struct mica_inode *inode, const st
 	return 0;
 }
 
-int check_extents(struct check *c, uint32_t row, const struct mica_inode *inode,
-		  struct mica_err *err)
+int mica_check_extents(struct check *c, uint32_t row, const struct mica_inode *inode,
+		       struct mica_err *err)
 {
 	struct check_span meta = {
 		.start = inode->off,
@@ -142,12 +142,13 @@ int check_extents(struct check *c, uint32_t row, const struct mica_inode *inode,
 	int ret;
 
 	if (!mica_range_in(meta.start, meta.len, end)) {
-		check_fail(c, "inode", row, inode->off,
-			   "inode and index of %" PRIu64 " bytes reach over the end at %" PRIu64,
-			   meta.len, end);
+		mica_check_fail(c, "inode", row, inode->off,
+				"inode and index of %" PRIu64
+				" bytes reach over the end at %" PRIu64,
+				meta.len, end);
 		return 0;
 	}
-	ret = check_span_add(c, &meta, err);
+	ret = mica_check_span_add(c, &meta, err);
 	if (ret)
 		return ret;
 	if (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode) && !S_ISLNK(inode->mode))
@@ -159,7 +160,7 @@ int check_extents(struct check *c, uint32_t row, const struct mica_inode *inode,
 		if (!ret)
 			ret = index_check(c, inode, &e, err);
 		if (ret)
-			return check_fail_err(c, "extent", row, CHECK_NO_OFFSET, err);
+			return mica_check_fail_err(c, "extent", row, CHECK_NO_OFFSET, err);
 	}
 	return 0;
 }

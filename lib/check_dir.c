@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../lib/util.h"
 #include "check_priv.h"
-#include "show.h"
+#include "filetype.h"
+#include "util.h"
 
 struct dir_state {
 	uint32_t row;
@@ -21,11 +21,11 @@ static void name_order(struct check *c, struct dir_state *s, const struct mica_d
 	if (!cmp)
 		cmp = (s->prev_len > e->name_len) - (s->prev_len < e->name_len);
 	if (s->prev_len && !cmp)
-		check_fail(c, "directory", s->row, CHECK_NO_OFFSET, "name '%s' is there twice",
-			   e->name);
+		mica_check_fail(c, "directory", s->row, CHECK_NO_OFFSET, "name '%s' is there twice",
+				e->name);
 	else if (s->prev_len && cmp > 0)
-		check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
-			   "name '%s' comes behind '%s', not in byte order", e->name, s->prev);
+		mica_check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
+				"name '%s' comes behind '%s', not in byte order", e->name, s->prev);
 	memcpy(s->prev, e->name, sizeof(s->prev));
 	s->prev_len = e->name_len;
 }
@@ -34,12 +34,13 @@ static void dot_check(struct check *c, const struct dir_state *s, const struct m
 		      uint64_t want)
 {
 	if (e->nid != want)
-		check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
-			   "entry '%s' has nid %" PRIu64 ", not %" PRIu64, e->name, e->nid, want);
+		mica_check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
+				"entry '%s' has nid %" PRIu64 ", not %" PRIu64, e->name, e->nid,
+				want);
 	if (e->type != EROFS_FT_DIR)
-		check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
-			   "entry '%s' has type %u, not that of a directory (%d)", e->name, e->type,
-			   EROFS_FT_DIR);
+		mica_check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
+				"entry '%s' has type %u, not that of a directory (%d)", e->name,
+				e->type, EROFS_FT_DIR);
 }
 
 /* 1: e was "." or ".." and is dealt with */
@@ -65,14 +66,14 @@ static int entry_check(struct check *c, struct dir_state *s, const struct mica_d
 	uint32_t row;
 	int added;
 
-	added = check_row_add(c, e->nid, s->row, cookie, &row, err);
+	added = mica_check_row_add(c, e->nid, s->row, cookie, &row, err);
 	if (added < 0)
 		return added;
 	c->res->names++;
 	if (c->rows[row].names < UINT32_MAX)
 		c->rows[row].names++;
 	if (added) {
-		int ret = check_inode(c, row, err);
+		int ret = mica_check_inode(c, row, err);
 
 		if (ret)
 			return ret;
@@ -81,20 +82,20 @@ static int entry_check(struct check *c, struct dir_state *s, const struct mica_d
 	if (child->flags & CHECK_ROW_BAD)
 		return 0;
 	if (child->flags & CHECK_ROW_SPECIAL)
-		check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
-			   "entry '%s' names the packed inode or the metabox", e->name);
+		mica_check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
+				"entry '%s' names the packed inode or the metabox", e->name);
 	if (child->type != e->type)
-		check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
-			   "entry '%s' says %s (%u), its inode %s (%u)", e->name,
-			   mica_show_type(e->type), e->type, mica_show_type(child->type),
-			   child->type);
+		mica_check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
+				"entry '%s' says %s (%u), its inode %s (%u)", e->name,
+				mica_filetype_name(e->type), e->type,
+				mica_filetype_name(child->type), child->type);
 	if (child->type != EROFS_FT_DIR)
 		return 0;
 	c->rows[s->row].subdirs++;
 	if (!added)
-		check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
-			   "entry '%s' is a second name of the directory with nid %" PRIu64,
-			   e->name, e->nid);
+		mica_check_fail(c, "directory", s->row, CHECK_NO_OFFSET,
+				"entry '%s' is a second name of the directory with nid %" PRIu64,
+				e->name, e->nid);
 	return 0;
 }
 
@@ -116,10 +117,10 @@ static int dir_read(struct check *c, struct dir_state *s, struct mica_dir *dir,
 		return 0;
 	c->rows[s->row].flags |= CHECK_ROW_TORN;
 	c->names_missing = true;
-	return check_fail_err(c, "directory", s->row, CHECK_NO_OFFSET, err);
+	return mica_check_fail_err(c, "directory", s->row, CHECK_NO_OFFSET, err);
 }
 
-int check_dir(struct check *c, uint32_t row, struct mica_err *err)
+int mica_check_dir(struct check *c, uint32_t row, struct mica_err *err)
 {
 	struct mica_dir *dir cleanup_dir = NULL;
 	struct dir_state s = {.row = row};
@@ -131,14 +132,14 @@ int check_dir(struct check *c, uint32_t row, struct mica_err *err)
 	if (ret) {
 		c->rows[row].flags |= CHECK_ROW_TORN;
 		c->names_missing = true;
-		return check_fail_err(c, "directory", row, CHECK_NO_OFFSET, err);
+		return mica_check_fail_err(c, "directory", row, CHECK_NO_OFFSET, err);
 	}
 	ret = dir_read(c, &s, dir, err);
 	if (ret || c->rows[row].flags & CHECK_ROW_TORN)
 		return ret;
 	if (!s.dot && !inode.dot_omitted)
-		check_fail(c, "directory", row, CHECK_NO_OFFSET, "entry '.' is missing");
+		mica_check_fail(c, "directory", row, CHECK_NO_OFFSET, "entry '.' is missing");
 	if (!s.dotdot)
-		check_fail(c, "directory", row, CHECK_NO_OFFSET, "entry '..' is missing");
+		mica_check_fail(c, "directory", row, CHECK_NO_OFFSET, "entry '..' is missing");
 	return 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What the parts of the checker share. */
-#ifndef MICA_FSCK_CHECK_PRIV_H
-#define MICA_FSCK_CHECK_PRIV_H
+#ifndef MICA_LIB_CHECK_PRIV_H
+#define MICA_LIB_CHECK_PRIV_H
 
 #include <pthread.h>
 
-#include "../lib/image.h"
-#include "../lib/nidmap.h"
 #include "check.h"
+#include "image.h"
+#include "nidmap.h"
 
 #define CHECK_NO_ROW	UINT32_MAX
 #define CHECK_NO_OFFSET UINT64_MAX
@@ -77,44 +77,44 @@ struct check {
  * check_report.c. structure: see struct mica_check_finding. row: whose, for the
  * path and nid. The format tells the value and the limit.
  */
-void check_fail(struct check *c, const char *structure, uint32_t row, uint64_t offset,
-		const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void mica_check_fail(struct check *c, const char *structure, uint32_t row, uint64_t offset,
+		     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* What the reader objected to. 0: go on; negative: err is fatal for the whole check. */
-int check_fail_err(struct check *c, const char *structure, uint32_t row, uint64_t offset,
-		   struct mica_err *err);
+int mica_check_fail_err(struct check *c, const char *structure, uint32_t row, uint64_t offset,
+			struct mica_err *err);
 
 /* check_table.c. 1: a new row; 0: known; < 0: error */
-int check_row_add(struct check *c, uint64_t nid, uint32_t parent, uint64_t cookie, uint32_t *row,
-		  struct mica_err *err);
+int mica_check_row_add(struct check *c, uint64_t nid, uint32_t parent, uint64_t cookie,
+		       uint32_t *row, struct mica_err *err);
 /* malloc'd "/a/b", NULL when it is not known */
-char *check_row_path(struct check *c, uint32_t row);
-void check_links(struct check *c);
+char *mica_check_row_path(struct check *c, uint32_t row);
+void mica_check_links(struct check *c);
 
 /* check_inode.c: everything about one inode but what is in a directory */
-int check_inode(struct check *c, uint32_t row, struct mica_err *err);
-int check_read_meta(struct check *c, bool in_metabox, void *buf, size_t len, uint64_t off,
-		    struct mica_err *err);
+int mica_check_inode(struct check *c, uint32_t row, struct mica_err *err);
+int mica_check_read_meta(struct check *c, bool in_metabox, void *buf, size_t len, uint64_t off,
+			 struct mica_err *err);
 
 /* check_extents.c: index and block map of one inode, into the spans */
-int check_extents(struct check *c, uint32_t row, const struct mica_inode *inode,
-		  struct mica_err *err);
+int mica_check_extents(struct check *c, uint32_t row, const struct mica_inode *inode,
+		       struct mica_err *err);
 
 /* check_xattr.c */
-int check_xattrs(struct check *c, uint32_t row, const struct mica_inode *inode,
-		 struct mica_err *err);
+int mica_check_xattrs(struct check *c, uint32_t row, const struct mica_inode *inode,
+		      struct mica_err *err);
 
 /* check_dir.c: entries of one directory; adds rows */
-int check_dir(struct check *c, uint32_t row, struct mica_err *err);
+int mica_check_dir(struct check *c, uint32_t row, struct mica_err *err);
 
 /* check_spans.c */
-int check_span_add(struct check *c, const struct check_span *span, struct mica_err *err);
+int mica_check_span_add(struct check *c, const struct check_span *span, struct mica_err *err);
 /* Sorts the spans, reports overlaps, and marks what is to be read or decoded. */
-void check_overlaps(struct check *c);
+void mica_check_overlaps(struct check *c);
 
 /* check_data.c */
-int check_data(struct check *c, struct mica_err *err);
+int mica_check_data(struct check *c, struct mica_err *err);
 
 /* check_seal.c: the checksum of the whole image, when it has one */
-int check_seal(struct check *c, struct mica_err *err);
+int mica_check_seal(struct check *c, struct mica_err *err);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* POSIX ACLs as the kernel hands them out in system.posix_acl_* attributes. */
-#ifndef MICA_FSCK_ACL_H
-#define MICA_FSCK_ACL_H
+#ifndef MICA_LIB_ACL_H
+#define MICA_LIB_ACL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../lib/err.h"
+#include "err.h"
 
 enum mica_acl_tag {
 	MICA_ACL_USER_OBJ = 0x01,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The compression configurations behind the superblock. */
-#ifndef MICA_FSCK_ALGCFG_H
-#define MICA_FSCK_ALGCFG_H
+#ifndef MICA_LIB_ALGCFG_H
+#define MICA_LIB_ALGCFG_H
 
 #include <stdint.h>
 
-#include "../lib/err.h"
-#include "../lib/image.h"
+#include "err.h"
+#include "image.h"
 
 struct mica_algcfg {
 	enum erofs_alg alg;

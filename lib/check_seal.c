@@ -6,8 +6,8 @@
 #include <xxhash.h>
 
 #include "../formats/seal.h"
-#include "../lib/util.h"
 #include "check_priv.h"
+#include "util.h"
 
 #define SEAL_CHUNK (1u << 20)
 
@@ -46,7 +46,7 @@ static void sum_format(const uint8_t sum[MICA_SEAL_SUM], char text[2 * MICA_SEAL
 		snprintf(text + 2 * i, 3, "%02x", sum[i]);
 }
 
-int check_seal(struct check *c, struct mica_err *err)
+int mica_check_seal(struct check *c, struct mica_err *err)
 {
 	struct mica_io *io = mica_image_io(c->img);
 	char found[2 * MICA_SEAL_SUM + 1], wanted[2 * MICA_SEAL_SUM + 1];
@@ -59,27 +59,27 @@ int check_seal(struct check *c, struct mica_err *err)
 		return 0;
 	ret = mica_io_read(io, head, sizeof(head), 0, err);
 	if (ret)
-		return check_fail_err(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET, err);
+		return mica_check_fail_err(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET, err);
 	if (!mica_seal_find(head, &seal))
 		return 0;
 	length = le64_get(seal.length);
 	if (length < MICA_SEAL_HEAD || length > io->size) {
-		check_fail(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET,
-			   "it covers %" PRIu64 " bytes, but the image has %" PRIu64, length,
-			   io->size);
+		mica_check_fail(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET,
+				"it covers %" PRIu64 " bytes, but the image has %" PRIu64, length,
+				io->size);
 		return 0;
 	}
 	ret = rest_sum(io, length, rest, err);
 	if (ret)
-		return check_fail_err(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET, err);
+		return mica_check_fail_err(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET, err);
 	mica_seal_sum(rest, head, sum);
 	c->res->sealed = !memcmp(sum, seal.sum, sizeof(sum));
 	if (c->res->sealed)
 		return 0;
 	sum_format(sum, found);
 	sum_format(seal.sum, wanted);
-	check_fail(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET,
-		   "the image's checksum is %s, not %s: a byte has changed since it was built",
-		   found, wanted);
+	mica_check_fail(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET,
+			"the image's checksum is %s, not %s: a byte has changed since it was built",
+			found, wanted);
 	return 0;
 }

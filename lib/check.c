@@ -4,16 +4,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "../lib/util.h"
 #include "algcfg.h"
 #include "check_priv.h"
-#include "show.h"
+#include "util.h"
 
 static int super_span(struct check *c, uint64_t start, uint64_t len, struct mica_err *err)
 {
 	struct check_span span = {.start = start, .len = len, .owner = CHECK_NO_ROW};
 
-	return check_span_add(c, &span, err);
+	return mica_check_span_add(c, &span, err);
 }
 
 static int super_check(struct check *c, struct mica_err *err)
@@ -24,16 +23,16 @@ static int super_check(struct check *c, struct mica_err *err)
 	int ret = mica_algcfg_read(mica_image_io(c->img), sb, &cfgs, err);
 
 	if (ret) {
-		ret = check_fail_err(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, err);
+		ret = mica_check_fail_err(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, err);
 		if (ret)
 			return ret;
 		cfgs.end = EROFS_SUPER_OFFSET + sb->sb_size;
 	}
 	if (mica_mul_overflows(sb->blocks, sb->block_size, &bytes) || bytes > size)
-		check_fail(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET,
-			   "%" PRIu64 " blocks of %" PRIu32 " bytes, but the image has %" PRIu64
-			   " bytes: it is truncated",
-			   sb->blocks, sb->block_size, size);
+		mica_check_fail(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET,
+				"%" PRIu64 " blocks of %" PRIu32
+				" bytes, but the image has %" PRIu64 " bytes: it is truncated",
+				sb->blocks, sb->block_size, size);
 	ret = super_span(c, EROFS_SUPER_OFFSET, cfgs.end - EROFS_SUPER_OFFSET, err);
 	if (!ret && sb->extra_devices)
 		ret = super_span(c, sb->devt_off, (uint64_t)sb->extra_devices * EROFS_DEVSLOT_SIZE,
@@ -52,28 +51,28 @@ static int special_check(struct check *c, uint64_t nid, struct mica_inode *out,
 		return 0;
 	ret = mica_image_inode(c->img, nid, out, err);
 	if (ret)
-		return check_fail_err(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, err);
-	ret = check_row_add(c, nid, 0, 0, &row, err);
+		return mica_check_fail_err(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, err);
+	ret = mica_check_row_add(c, nid, 0, 0, &row, err);
 	if (ret <= 0)
 		return ret;
 	c->rows[row].parent = row;
 	c->rows[row].flags = CHECK_ROW_SPECIAL;
-	return check_inode(c, row, err);
+	return mica_check_inode(c, row, err);
 }
 
 static int tree_check(struct check *c, struct mica_err *err)
 {
 	uint32_t root;
-	int ret = check_row_add(c, c->sb->root_nid, c->row_count, 0, &root, err);
+	int ret = mica_check_row_add(c, c->sb->root_nid, c->row_count, 0, &root, err);
 
 	if (ret < 0)
 		return ret;
 	c->res->names++;
-	ret = check_inode(c, root, err);
+	ret = mica_check_inode(c, root, err);
 	/* the table grows while it is walked: breadth first, without a stack */
 	for (uint32_t i = root; !ret && i < c->row_count; i++)
 		if (c->rows[i].type == EROFS_FT_DIR && !(c->rows[i].flags & CHECK_ROW_BAD))
-			ret = check_dir(c, i, err);
+			ret = mica_check_dir(c, i, err);
 	return ret;
 }
 
@@ -90,42 +89,46 @@ static int image_check(struct check *c, struct mica_err *err)
 		ret = tree_check(c, err);
 	if (ret)
 		return ret;
-	check_links(c);
-	check_overlaps(c);
-	ret = c->opts->data ? check_data(c, err) : 0;
-	return ret || !c->opts->data ? ret : check_seal(c, err);
+	mica_check_links(c);
+	mica_check_overlaps(c);
+	ret = c->opts->data ? mica_check_data(c, err) : 0;
+	return ret || !c->opts->data ? ret : mica_check_seal(c, err);
 }
 
 /*
  * A wrong superblock is a finding, not the end: where only the checksum is
- * wrong the rest can still be looked at. 1: open; 0: cannot go on; < 0: error
+ * wrong the rest can still be looked at. 1: open, *io is taken; 0: cannot go on;
+ * < 0: error
  */
-static int image_open(struct check *c, const char *path, struct mica_err *err)
+static int image_open(struct check *c, struct mica_io **io, struct mica_err *err)
 {
 	struct mica_image_opts lax = {.skip_checksum = true};
 	struct mica_err second = {0};
-	int ret = mica_show_open(path, c->opts->offset, NULL, &c->img, err);
+	int ret = mica_image_open(*io, NULL, &c->img, err);
 
 	if (!ret) {
 		c->res->checksum =
 			mica_image_super(c->img)->feature_compat & EROFS_COMPAT_SB_CHKSUM;
-		return 1;
-	}
-	if (ret != MICA_E_CORRUPT)
+	} else if (ret == MICA_E_CORRUPT) {
+		mica_check_fail(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, "%s", err->msg);
+		if (mica_image_open(*io, &lax, &c->img, &second))
+			return 0;
+	} else {
 		return ret;
-	check_fail(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, "%s",
-		   mica_show_message(path, err));
-	return !mica_show_open(path, c->opts->offset, &lax, &c->img, &second);
+	}
+	*io = NULL;
+	return 1;
 }
 
-int mica_check_image(const char *path, const struct mica_check_opts *opts,
+int mica_check_image(struct mica_io *io, const struct mica_check_opts *opts,
 		     struct mica_check_result *out, struct mica_err *err)
 {
 	struct check c = {.opts = opts, .res = out, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct mica_io *own cleanup_io = io;
 	int ret;
 
 	*out = (struct mica_check_result){0};
-	ret = image_open(&c, path, err);
+	ret = image_open(&c, &own, err);
 	if (ret > 0) {
 		c.sb = mica_image_super(c.img);
 		out->image_bytes = mica_image_io(c.img)->size;

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../lib/util.h"
 #include "check_priv.h"
+#include "util.h"
 
 static int span_compare(const void *pa, const void *pb)
 {
@@ -68,7 +68,7 @@ static bool span_extend(struct check_span *last, const struct check_span *next)
 	return true;
 }
 
-int check_span_add(struct check *c, const struct check_span *span, struct mica_err *err)
+int mica_check_span_add(struct check *c, const struct check_span *span, struct mica_err *err)
 {
 	struct check_spans *s = &c->spans;
 
@@ -138,12 +138,12 @@ static void overlap_tell(struct check *c, const struct check_span *a, const stru
 	}
 	if (a->owner != CHECK_NO_ROW)
 		snprintf(whose, sizeof(whose), " of nid %" PRIu64, c->rows[a->owner].nid);
-	check_fail(c, "extent", b->owner, b->start,
-		   "bytes 0x%" PRIx64 "..0x%" PRIx64 " (%s%s) overlap 0x%" PRIx64 "..0x%" PRIx64
-		   " (%s%s)",
-		   b->start, b->start + b->len - 1, span_name(b),
-		   b->device == CHECK_METABOX ? ", in the metabox" : "", a->start,
-		   a->start + a->len - 1, span_name(a), whose);
+	mica_check_fail(c, "extent", b->owner, b->start,
+			"bytes 0x%" PRIx64 "..0x%" PRIx64 " (%s%s) overlap 0x%" PRIx64
+			"..0x%" PRIx64 " (%s%s)",
+			b->start, b->start + b->len - 1, span_name(b),
+			b->device == CHECK_METABOX ? ", in the metabox" : "", a->start,
+			a->start + a->len - 1, span_name(a), whose);
 }
 
 /* Two references to one pcluster must agree on what it decodes to. */
@@ -152,16 +152,16 @@ static bool pcluster_agrees(struct check *c, const struct check_span *a, const s
 	if (a->kind != CHECK_SPAN_ENCODED || b->kind != CHECK_SPAN_ENCODED || a->start != b->start)
 		return true;
 	if (a->alg != b->alg) {
-		check_fail(c, "extent", b->owner, b->start,
-			   "pcluster has algorithm %u, for nid %" PRIu64 " it is %u", b->alg,
-			   c->rows[a->owner].nid, a->alg);
+		mica_check_fail(c, "extent", b->owner, b->start,
+				"pcluster has algorithm %u, for nid %" PRIu64 " it is %u", b->alg,
+				c->rows[a->owner].nid, a->alg);
 		return false;
 	}
 	if (a->partial || (b->partial ? b->llen <= a->llen : b->llen == a->llen))
 		return true;
-	check_fail(c, "extent", b->owner, b->start,
-		   "pcluster decodes to %" PRIu32 " bytes, for nid %" PRIu64 " to %" PRIu32,
-		   b->llen, c->rows[a->owner].nid, a->llen);
+	mica_check_fail(c, "extent", b->owner, b->start,
+			"pcluster decodes to %" PRIu32 " bytes, for nid %" PRIu64 " to %" PRIu32,
+			b->llen, c->rows[a->owner].nid, a->llen);
 	return false;
 }
 
@@ -219,7 +219,7 @@ static bool span_check(struct check *c, const struct check_span far[2], const st
  * One sweep. Of the spans so far only the one that reaches farthest can still
  * overlap; chunks are followed apart, since among themselves they may overlap.
  */
-void check_overlaps(struct check *c)
+void mica_check_overlaps(struct check *c)
 {
 	struct check_span far[2] = {0};
 	uint64_t read_end = 0;

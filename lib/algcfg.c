@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../lib/util.h"
+#include "util.h"
 
 static int algcfg_read_one(struct mica_io *io, uint64_t *off, struct mica_algcfg *out,
 			   struct mica_err *err)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/util.h"
 #include "check_priv.h"
+#include "util.h"
 
 /* Called with the lock held. */
 static void finding_tell(struct check *c, const char *structure, uint32_t row, uint64_t offset,
@@ -21,7 +21,7 @@ static void finding_tell(struct check *c, const char *structure, uint32_t row, u
 	if (c->res->findings + c->res->troubles > MICA_CHECK_FINDINGS_MAX)
 		return;
 	if (row != CHECK_NO_ROW) {
-		path = check_row_path(c, row);
+		path = mica_check_row_path(c, row);
 		f.path = path;
 		f.has_nid = true;
 		f.nid = c->rows[row].nid;
@@ -29,8 +29,8 @@ static void finding_tell(struct check *c, const char *structure, uint32_t row, u
 	c->opts->finding(c->opts->ctx, &f);
 }
 
-void check_fail(struct check *c, const char *structure, uint32_t row, uint64_t offset,
-		const char *fmt, ...)
+void mica_check_fail(struct check *c, const char *structure, uint32_t row, uint64_t offset,
+		     const char *fmt, ...)
 {
 	char message[MICA_ERR_MSG_MAX];
 	va_list ap;
@@ -56,8 +56,8 @@ static bool err_is_trouble(const struct check *c, const char *structure, const s
 	return err->code == MICA_E_SYS || err->code == MICA_E_LIMIT;
 }
 
-int check_fail_err(struct check *c, const char *structure, uint32_t row, uint64_t offset,
-		   struct mica_err *err)
+int mica_check_fail_err(struct check *c, const char *structure, uint32_t row, uint64_t offset,
+			struct mica_err *err)
 {
 	if (err->code == MICA_E_NOMEM)
 		return err->code;

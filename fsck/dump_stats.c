@@ -9,6 +9,7 @@
 #include "../lib/nidmap.h"
 #include "../lib/util.h"
 #include "../lib/walk.h"
+#include "decoded.h"
 
 #define TYPES	8
 #define LAYOUTS 5
@@ -22,6 +23,7 @@ struct stats {
 	uint64_t holes, plain, inlined, encoded, fragments; /* logical bytes by kind */
 	uint64_t extents;
 	uint64_t xattrs_shared, xattrs_inline;
+	struct mica_decoded decoded; /* of regular files and symlinks */
 };
 
 static int stats_extents(struct mica_image *img, const struct mica_inode *inode, struct stats *s,
@@ -32,6 +34,8 @@ static int stats_extents(struct mica_image *img, const struct mica_inode *inode,
 	for (uint64_t la = 0; la < inode->size; la = e.la + e.llen) {
 		int ret = mica_image_map(img, inode, la, &e, err);
 
+		if (!ret && !S_ISDIR(inode->mode))
+			ret = mica_decoded_extent(&s->decoded, img, &e, err);
 		if (ret)
 			return ret;
 		s->extents++;
@@ -153,35 +157,54 @@ static void stats_by_layout(struct mica_dump *d, const struct stats *s)
 		mica_dump_u64(d, layouts[i].label, layouts[i].key, s->layouts[i]);
 }
 
-int mica_dump_stats(struct mica_dump *d, struct mica_err *err)
+static void stats_by_cluster(struct mica_dump *d, const struct stats *s)
+{
+	uint64_t clusters = s->decoded.index.count, bytes = mica_decoded_bytes(&s->decoded);
+
+	mica_dump_u64(d, "Clusters", "clusters", clusters);
+	mica_dump_u64(d, "Cluster mean decoded", "cluster_mean", clusters ? bytes / clusters : 0);
+	mica_dump_u64(d, "Read mean decoded", "read_mean",
+		      mica_decoded_by_read(&s->decoded, mica_image_super(d->img)->block_size));
+}
+
+static void stats_show(struct mica_dump *d, const struct stats *s)
 {
 	uint64_t stored = mica_image_io(d->img)->size;
+
+	mica_dump_section(d, "Statistics", "statistics");
+	mica_dump_u64(d, "Names", "names", s->names);
+	mica_dump_u64(d, "Inodes found", "inodes", s->inodes);
+	stats_by_type(d, s);
+	mica_dump_u64(d, "Compact inodes", "compact_inodes", s->compact);
+	mica_dump_u64(d, "Extended inodes", "extended_inodes", s->extended);
+	stats_by_layout(d, s);
+	mica_dump_u64(d, "Xattrs shared", "xattrs_shared", s->xattrs_shared);
+	mica_dump_u64(d, "Xattrs inline", "xattrs_inline", s->xattrs_inline);
+	mica_dump_u64(d, "Extents", "extents", s->extents);
+	stats_by_cluster(d, s);
+	mica_dump_u64(d, "Bytes in holes", "bytes_holes", s->holes);
+	mica_dump_u64(d, "Bytes plain", "bytes_plain", s->plain);
+	mica_dump_u64(d, "Bytes inline", "bytes_inline", s->inlined);
+	mica_dump_u64(d, "Bytes encoded", "bytes_encoded", s->encoded);
+	mica_dump_u64(d, "Bytes in fragments", "bytes_fragments", s->fragments);
+	mica_dump_u64(d, "Bytes logical", "bytes_logical", s->logical);
+	mica_dump_u64(d, "Bytes stored", "bytes_stored", stored);
+	mica_dump_ratio(d, "Ratio stored/logical", "ratio",
+			s->logical ? (double)stored / (double)s->logical : 0);
+	mica_dump_section_end(d);
+}
+
+int mica_dump_stats(struct mica_dump *d, struct mica_err *err)
+{
 	struct mica_nidmap seen = {0};
 	struct stats s = {0};
 	int ret = stats_collect(d->img, &seen, &s, err);
 
+	if (!ret)
+		ret = mica_decoded_packed(&s.decoded, d->img, err);
+	if (!ret)
+		stats_show(d, &s);
 	mica_nidmap_clear(&seen);
-	if (ret)
-		return ret;
-	mica_dump_section(d, "Statistics", "statistics");
-	mica_dump_u64(d, "Names", "names", s.names);
-	mica_dump_u64(d, "Inodes found", "inodes", s.inodes);
-	stats_by_type(d, &s);
-	mica_dump_u64(d, "Compact inodes", "compact_inodes", s.compact);
-	mica_dump_u64(d, "Extended inodes", "extended_inodes", s.extended);
-	stats_by_layout(d, &s);
-	mica_dump_u64(d, "Xattrs shared", "xattrs_shared", s.xattrs_shared);
-	mica_dump_u64(d, "Xattrs inline", "xattrs_inline", s.xattrs_inline);
-	mica_dump_u64(d, "Extents", "extents", s.extents);
-	mica_dump_u64(d, "Bytes in holes", "bytes_holes", s.holes);
-	mica_dump_u64(d, "Bytes plain", "bytes_plain", s.plain);
-	mica_dump_u64(d, "Bytes inline", "bytes_inline", s.inlined);
-	mica_dump_u64(d, "Bytes encoded", "bytes_encoded", s.encoded);
-	mica_dump_u64(d, "Bytes in fragments", "bytes_fragments", s.fragments);
-	mica_dump_u64(d, "Bytes logical", "bytes_logical", s.logical);
-	mica_dump_u64(d, "Bytes stored", "bytes_stored", stored);
-	mica_dump_ratio(d, "Ratio stored/logical", "ratio",
-			s.logical ? (double)stored / (double)s.logical : 0);
-	mica_dump_section_end(d);
-	return 0;
+	mica_decoded_clear(&s.decoded);
+	return ret;
 }

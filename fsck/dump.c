@@ -14,6 +14,7 @@
 
 struct dump_args {
 	uint64_t offset;
+	struct mica_opt_list devices;
 	bool ls, recursive, extents, json;
 };
 
@@ -22,6 +23,11 @@ static int set_offset(void *ctx, const char *value, struct mica_err *err)
 	struct dump_args *args = ctx;
 
 	return mica_opt_size(value, 0, INT64_MAX, &args->offset, err);
+}
+
+static int set_device(void *ctx, const char *value, struct mica_err *err)
+{
+	return mica_opt_list_add(&((struct dump_args *)ctx)->devices, value, err);
 }
 
 FLAG_SETTER(set_ls, struct dump_args, ls)
@@ -36,6 +42,7 @@ static const struct mica_opt dump_opts[] = {
 	{"extents", 'e', NULL, "show the block map of PATH", set_extents},
 	{"json", 0, NULL, "print one JSON object", set_json},
 	{"offset", 0, "N", "the image starts at byte N of the file", set_offset},
+	MICA_SHOW_DEVICE_OPT(set_device),
 	{0},
 };
 
@@ -51,40 +58,48 @@ static int dump_show(struct mica_dump *d, const struct dump_args *args, const ch
 	if (path)
 		return mica_dump_inode(d, path, err);
 	ret = mica_dump_super(d, mica_image_io(d->img), mica_image_super(d->img), err);
-	return ret ? ret : mica_dump_stats(d, err);
+	if (ret)
+		return ret;
+	mica_dump_devices(d);
+	return mica_dump_stats(d, err);
 }
 
 /* What is left of an image that cannot be opened; the error that was is shown in any case. */
-static void dump_rest(struct mica_dump *d, struct mica_io *io)
+static void dump_rest(struct mica_dump *d, const struct mica_image_files *files)
 {
+	struct mica_io *io cleanup_io = NULL;
 	struct mica_err err = {0};
 	struct mica_super sb;
 
-	if (!mica_super_read(io, true, &sb, &err))
+	if (!mica_io_open_file(files->path, files->offset, &io, &err) &&
+	    !mica_super_read(io, true, &sb, &err))
 		mica_dump_super(d, io, &sb, &err);
 }
 
 static int dump_image(const struct dump_args *args, const char *image, const char *path,
 		      struct mica_err *err)
 {
+	const struct mica_image_files files = {
+		.path = image,
+		.offset = args->offset,
+		.devices = args->devices.v,
+		.device_count = args->devices.count,
+	};
 	struct mica_image *img cleanup_image = NULL;
-	struct mica_io *io cleanup_io = NULL;
 	struct mica_dump d = {.json = args->json};
 	struct mica_err write_err = {0};
-	int ret = mica_io_open_file(image, args->offset, &io, err);
+	int ret = mica_image_open_files(&files, NULL, &img, err);
 
-	if (ret)
+	if (ret == MICA_E_SYS || ret == MICA_E_USAGE)
 		return ret;
 	mica_json_init(&d.j, stdout);
 	if (d.json)
 		mica_json_object(&d.j, NULL);
-	ret = mica_image_open(io, NULL, &img, err);
 	if (!ret) {
-		io = NULL;
 		d.img = img;
 		ret = dump_show(&d, args, path, err);
 	} else if (!path && !args->ls) {
-		dump_rest(&d, io);
+		dump_rest(&d, &files);
 	}
 	if (d.json) {
 		mica_json_close_all(&d.j);
@@ -113,10 +128,12 @@ static int dump_run(int argc, char **argv)
 	if (!ret && args.extents && operands < 2)
 		ret = mica_err_set(&err, MICA_E_USAGE, "--extents needs a PATH");
 	if (ret) {
+		mica_opt_list_free(&args.devices);
 		mica_show_error("dump", NULL, &err);
 		return EXIT_FAILURE;
 	}
 	ret = dump_image(&args, argv[1], operands > 1 ? argv[2] : NULL, &err);
+	mica_opt_list_free(&args.devices);
 	if (!ret)
 		return EXIT_SUCCESS;
 	fflush(stdout);

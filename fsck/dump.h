@@ -32,6 +32,7 @@ void mica_dump_section_end(struct mica_dump *d);
 /* Needs no image: for one whose inodes cannot be read the superblock is all there is. */
 int mica_dump_super(struct mica_dump *d, struct mica_io *io, const struct mica_super *sb,
 		    struct mica_err *err);
+void mica_dump_devices(struct mica_dump *d);
 int mica_dump_stats(struct mica_dump *d, struct mica_err *err);
 int mica_dump_inode(struct mica_dump *d, const char *path, struct mica_err *err);
 int mica_dump_extents(struct mica_dump *d, const char *path, struct mica_err *err);

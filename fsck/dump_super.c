@@ -6,6 +6,7 @@
 
 #include "../lib/algcfg.h"
 #include "../lib/codec.h"
+#include "../lib/uuid.h"
 #include "show.h"
 
 struct feature {
@@ -70,14 +71,9 @@ static void dump_features(struct mica_dump *d, const char *label, const char *ke
 
 static void dump_uuid(struct mica_dump *d, const uint8_t uuid[16])
 {
-	char text[37];
-	size_t n = 0;
+	char text[MICA_UUID_TEXT];
 
-	for (int i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			text[n++] = '-';
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%02x", uuid[i]);
-	}
+	mica_uuid_format(uuid, text);
 	mica_dump_str(d, "UUID", "uuid", text);
 }
 
@@ -148,4 +144,37 @@ int mica_dump_super(struct mica_dump *d, struct mica_io *io, const struct mica_s
 	if (d->json)
 		mica_json_object_end(&d->j);
 	return 0;
+}
+
+static void dump_device(struct mica_dump *d, unsigned int id)
+{
+	const struct mica_device *dev = mica_image_device(d->img, id);
+	char label[32];
+
+	if (d->json) {
+		mica_json_object(&d->j, NULL);
+		mica_json_bytes(&d->j, "tag", dev->tag, strlen(dev->tag));
+		mica_json_u64(&d->j, "bytes", dev->size);
+		mica_json_u64(&d->j, "start", dev->start);
+		mica_json_object_end(&d->j);
+		return;
+	}
+	snprintf(label, sizeof(label), "Device %u", id);
+	mica_dump_str(d, label, NULL, *dev->tag ? dev->tag : "(no tag)");
+	mica_dump_u64(d, "  bytes", NULL, dev->size);
+	mica_dump_hex(d, "  start", NULL, dev->start);
+}
+
+void mica_dump_devices(struct mica_dump *d)
+{
+	const struct mica_super *sb = mica_image_super(d->img);
+
+	if (!sb->extra_devices)
+		return;
+	if (d->json)
+		mica_json_array(&d->j, "devices");
+	for (unsigned int id = 1; id <= sb->extra_devices; id++)
+		dump_device(d, id);
+	if (d->json)
+		mica_json_array_end(&d->j);
 }

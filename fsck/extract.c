@@ -13,6 +13,7 @@
 struct extract_args {
 	const char *dest;
 	uint64_t offset;
+	struct mica_opt_list devices;
 	bool tar, verbose;
 };
 
@@ -32,6 +33,11 @@ static int set_offset(void *ctx, const char *value, struct mica_err *err)
 	return mica_opt_size(value, 0, INT64_MAX, &args->offset, err);
 }
 
+static int set_device(void *ctx, const char *value, struct mica_err *err)
+{
+	return mica_opt_list_add(&((struct extract_args *)ctx)->devices, value, err);
+}
+
 FLAG_SETTER(set_tar, struct extract_args, tar)
 FLAG_SETTER(set_verbose, struct extract_args, verbose)
 
@@ -41,6 +47,7 @@ static const struct mica_opt extract_opts[] = {
 	{"tar", 0, NULL, "write a pax tar to standard output instead", set_tar},
 	{"verbose", 'v', NULL, "print each name", set_verbose},
 	{"offset", 0, "N", "the image starts at byte N of the file", set_offset},
+	MICA_SHOW_DEVICE_OPT(set_device),
 	{0},
 };
 
@@ -71,9 +78,15 @@ static int path_normalise(char *path, struct mica_err *err)
 static int extract_image(const struct extract_args *args, const char *image, char **paths,
 			 size_t count, struct mica_err *err)
 {
+	const struct mica_image_files files = {
+		.path = image,
+		.offset = args->offset,
+		.devices = args->devices.v,
+		.device_count = args->devices.count,
+	};
 	struct mica_image *img cleanup_image = NULL;
 	struct mica_extract x = {.paths = paths, .path_count = count};
-	int ret = mica_show_open(image, args->offset, NULL, &img, err);
+	int ret = mica_image_open_files(&files, NULL, &img, err);
 
 	/* all of them are looked up before the first byte is written */
 	for (size_t i = 0; !ret && i < count; i++) {
@@ -106,10 +119,12 @@ static int extract_run(int argc, char **argv)
 	if (!ret && args.tar && isatty(STDOUT_FILENO))
 		ret = mica_err_set(&err, MICA_E_USAGE, "a tar is not written to a terminal");
 	if (ret) {
+		mica_opt_list_free(&args.devices);
 		mica_show_error("extract", NULL, &err);
 		return EXIT_FAILURE;
 	}
 	ret = extract_image(&args, argv[1], argv + 2, (size_t)operands - 1, &err);
+	mica_opt_list_free(&args.devices);
 	if (!ret)
 		return EXIT_SUCCESS;
 	fflush(stdout);

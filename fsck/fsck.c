@@ -8,6 +8,7 @@
 #include "../lib/check.h"
 #include "../lib/json.h"
 #include "../lib/opt.h"
+#include "../lib/util.h"
 #include "flag.h"
 #include "show.h"
 #include "verbs.h"
@@ -24,6 +25,7 @@ enum {
 
 struct fsck_args {
 	uint64_t offset;
+	struct mica_opt_list devices;
 	uint64_t threads;
 	bool json, quiet, no_data;
 	bool ignored; /* what fsck(8) passes on to every checker */
@@ -34,6 +36,11 @@ static int set_offset(void *ctx, const char *value, struct mica_err *err)
 	struct fsck_args *args = ctx;
 
 	return mica_opt_size(value, 0, INT64_MAX, &args->offset, err);
+}
+
+static int set_device(void *ctx, const char *value, struct mica_err *err)
+{
+	return mica_opt_list_add(&((struct fsck_args *)ctx)->devices, value, err);
 }
 
 static int set_threads(void *ctx, const char *value, struct mica_err *err)
@@ -51,6 +58,7 @@ FLAG_SETTER(set_ignored, struct fsck_args, ignored)
 static const struct mica_opt fsck_opts[] = {
 	{"no-data", 0, NULL, "check metadata only, do not read and decode files", set_no_data},
 	{"offset", 0, "N", "the image starts at byte N of the file", set_offset},
+	MICA_SHOW_DEVICE_OPT(set_device),
 	{"jobs", 'j', "N", "decode with N threads (default: one for each processor)", set_threads},
 	{"json", 0, NULL, "print one JSON object for each image", set_json},
 	{"quiet", 'q', NULL, "print errors only", set_quiet},
@@ -170,6 +178,25 @@ static void result_more(const struct fsck_out *out, const struct mica_check_resu
 	fprintf(stderr, ": and %" PRIu64 " errors more\n", all - MICA_CHECK_FINDINGS_MAX);
 }
 
+static int fsck_check(const struct fsck_args *args, const char *image, struct mica_check_opts *opts,
+		      struct mica_check_result *res, struct mica_err *err)
+{
+	cleanup_free struct mica_io **devices = calloc(args->devices.count + 1u, sizeof(*devices));
+	struct mica_io *io cleanup_io = NULL;
+	int ret;
+
+	if (!devices)
+		return mica_err_nomem(err);
+	ret = mica_io_open_file(image, args->offset, &io, err);
+	if (!ret)
+		ret = mica_io_open_files(args->devices.v, args->devices.count, devices, err);
+	if (ret)
+		return ret;
+	opts->devices = devices;
+	opts->device_count = args->devices.count;
+	return mica_check_image(mica_steal_pointer(&io), opts, res, err);
+}
+
 static int fsck_image(const struct fsck_args *args, const char *image)
 {
 	struct fsck_out out = {.args = args, .image = image};
@@ -180,7 +207,6 @@ static int fsck_image(const struct fsck_args *args, const char *image)
 		.ctx = &out,
 	};
 	struct mica_check_result res = {0};
-	struct mica_io *io = NULL;
 	struct mica_err err = {0};
 	int status = FSCK_CLEAN, ret;
 
@@ -190,9 +216,7 @@ static int fsck_image(const struct fsck_args *args, const char *image)
 		mica_json_str(&out.j, "image", image);
 		mica_json_array(&out.j, "errors");
 	}
-	ret = mica_io_open_file(image, args->offset, &io, &err);
-	if (!ret)
-		ret = mica_check_image(io, &opts, &res, &err);
+	ret = fsck_check(args, image, &opts, &res, &err);
 	if (ret)
 		mica_show_error("fsck", image, &err);
 	if (res.findings)
@@ -232,15 +256,16 @@ static int fsck_run(int argc, char **argv)
 
 	if (!ret && !operands)
 		ret = mica_err_set(&err, MICA_E_USAGE, "needs an IMAGE");
-	if (ret) {
+	if (!ret && args.devices.count && operands > 1)
+		ret = mica_err_set(&err, MICA_E_USAGE, "--device goes with one IMAGE only");
+	if (ret)
 		mica_show_error("fsck", NULL, &err);
-		return FSCK_USAGE;
-	}
-	for (int i = 1; i <= operands; i++)
+	for (int i = 1; !ret && i <= operands; i++)
 		status |= fsck_image(&args, argv[i]);
 	if (fflush(stdout) || ferror(stdout))
 		status |= FSCK_TROUBLE;
-	return status;
+	mica_opt_list_free(&args.devices);
+	return ret ? FSCK_USAGE : status;
 }
 
 const struct mica_verb mica_verb_fsck = {

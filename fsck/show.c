@@ -123,17 +123,3 @@ void mica_show_error(const char *verb, const char *subject, const struct mica_er
 	mica_show_text(stderr, subject ? mica_show_message(subject, err->msg) : err->msg);
 	fputc('\n', stderr);
 }
-
-int mica_show_open(const char *path, uint64_t offset, const struct mica_image_opts *opts,
-		   struct mica_image **out, struct mica_err *err)
-{
-	struct mica_io *io cleanup_io = NULL;
-	int ret = mica_io_open_file(path, offset, &io, err);
-
-	if (ret)
-		return ret;
-	ret = mica_image_open(io, opts, out, err);
-	if (!ret)
-		io = NULL;
-	return ret;
-}

@@ -13,6 +13,15 @@
 void mica_show_bytes(FILE *f, const void *bytes, size_t len);
 void mica_show_text(FILE *f, const char *text);
 
+/* The row of the option table that all verbs here have in common. */
+#define MICA_SHOW_DEVICE_OPT(set)                                                                  \
+	{                                                                                          \
+		"device", 0, "PATH",                                                               \
+			"the next file of the image's device table, may be repeated; without it "  \
+			"they are expected behind the image",                                      \
+			set                                                                        \
+	}
+
 #define MICA_SHOW_MODE_LEN 11
 
 /* "drwxr-sr-t" */
@@ -31,9 +40,5 @@ const char *mica_show_message(const char *subject, const char *message);
 
 /* "mica VERB: SUBJECT: message" on standard error; subject may be NULL */
 void mica_show_error(const char *verb, const char *subject, const struct mica_err *err);
-
-/* Opens the image in a file; offset: the image's first byte */
-int mica_show_open(const char *path, uint64_t offset, const struct mica_image_opts *opts,
-		   struct mica_image **out, struct mica_err *err);
 
 #endif

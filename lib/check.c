@@ -97,21 +97,25 @@ static int image_check(struct check *c, struct mica_err *err)
 
 /*
  * A wrong superblock is a finding, not the end: where only the checksum is
- * wrong the rest can still be looked at. 1: open, *io is taken; 0: cannot go on;
+ * wrong the rest can still be looked at. 1: open, *io and devices are taken; 0: cannot go on;
  * < 0: error
  */
 static int image_open(struct check *c, struct mica_io **io, struct mica_err *err)
 {
-	struct mica_image_opts lax = {.skip_checksum = true};
+	struct mica_image_opts opts = {
+		.devices = c->opts->devices,
+		.device_count = c->opts->device_count,
+	};
 	struct mica_err second = {0};
-	int ret = mica_image_open(*io, NULL, &c->img, err);
+	int ret = mica_image_open(*io, &opts, &c->img, err);
 
 	if (!ret) {
 		c->res->checksum =
 			mica_image_super(c->img)->feature_compat & EROFS_COMPAT_SB_CHKSUM;
 	} else if (ret == MICA_E_CORRUPT) {
 		mica_check_fail(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, "%s", err->msg);
-		if (mica_image_open(*io, &lax, &c->img, &second))
+		opts.skip_checksum = true;
+		if (mica_image_open(*io, &opts, &c->img, &second))
 			return 0;
 	} else {
 		return ret;
@@ -133,6 +137,9 @@ int mica_check_image(struct mica_io *io, const struct mica_check_opts *opts,
 		c.sb = mica_image_super(c.img);
 		out->image_bytes = mica_image_io(c.img)->size;
 		ret = image_check(&c, err);
+	} else {
+		for (unsigned int i = 0; i < opts->device_count; i++)
+			mica_io_free(opts->devices[i]);
 	}
 	mica_image_free(c.img);
 	mica_nidmap_clear(&c.map);

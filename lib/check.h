@@ -25,6 +25,9 @@ struct mica_check_finding {
 struct mica_check_opts {
 	bool data;	      /* decode every file */
 	unsigned int threads; /* for decoding, at least 1 */
+	/* the other files of the image, as in struct mica_image_opts */
+	struct mica_io *const *devices;
+	unsigned int device_count;
 	void (*finding)(void *ctx, const struct mica_check_finding *f);
 	void *ctx;
 };
@@ -47,8 +50,9 @@ struct mica_check_result {
 #define MICA_CHECK_FINDINGS_MAX 100
 
 /*
- * Checks one image, and frees its io in any case. Findings are no failure: 0. A negative code means that
- * nothing (more) could be checked: the file cannot be read, memory ran out.
+ * Checks one image, and frees its io and devices in any case. Findings are no
+ * failure: 0. A negative code means that nothing (more) could be checked: the
+ * file cannot be read, memory ran out.
  */
 int mica_check_image(struct mica_io *io, const struct mica_check_opts *opts,
 		     struct mica_check_result *out, struct mica_err *err);

@@ -118,7 +118,7 @@ static int index_check(struct check *c, const struct mica_inode *inode, const st
 		if (ret)
 			return ret;
 		if (other.la != e->la || other.llen != e->llen || other.pa != e->pa ||
-		    other.plen != e->plen || other.alg != e->alg)
+		    other.device != e->device || other.plen != e->plen || other.alg != e->alg)
 			return mica_err_set(
 				err, MICA_E_CORRUPT,
 				"byte %" PRIu64 " leads to extent %" PRIu64 "+%" PRIu64

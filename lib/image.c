@@ -50,7 +50,7 @@ static int image_load(struct mica_image *img, const struct mica_image_opts *opts
 	if (!ret)
 		ret = mica_cursors_new(&img->cursors, err);
 	if (!ret)
-		ret = mica_image_load_devices(img, err);
+		ret = mica_image_load_devices(img, opts, err);
 	/* in this order: the metabox may be a fragment, the root may lie in the metabox */
 	if (!ret && img->sb.packed_nid)
 		ret = image_load_inode(img, "packed", img->sb.packed_nid, S_IFREG, &img->packed,
@@ -76,7 +76,9 @@ int mica_image_open(struct mica_io *io, const struct mica_image_opts *opts, stru
 	img->io = io;
 	ret = image_load(img, opts, err);
 	if (ret) {
-		img->io = NULL; /* stays the caller's */
+		img->io = NULL; /* stays the caller's, as the devices do */
+		free(img->device_ios);
+		img->device_ios = NULL;
 		return mica_err_wrap(err, "%s", io->name);
 	}
 	*out = mica_steal_pointer(&img);
@@ -91,7 +93,7 @@ void mica_image_free(struct mica_image *img)
 	mica_cursors_free(img->cursors);
 	mica_clusters_free(img->clusters);
 	mica_meta_free(img->meta);
-	free(img->devices);
+	mica_image_free_devices(img);
 	mica_io_free(img->io);
 	free(img);
 }

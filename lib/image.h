@@ -52,10 +52,13 @@ struct mica_super {
 struct mica_image_opts {
 	uint64_t cache_bytes; /* decoded-cluster cache, 0: default of 64 MiB */
 	bool skip_checksum;   /* do not verify the superblock's checksum (fuzzing, salvage) */
+	/* The other files of the device table, in its order; 0: they are joined to the image. */
+	struct mica_io *const *devices;
+	unsigned int device_count;
 };
 
 /*
- * Takes ownership of io on success. Verifies the superblock (checksum when the
+ * Takes ownership of io and the devices on success. Verifies the superblock (checksum when the
  * feature is set), its features and the root inode. Work is O(1) in the image's
  * size. opts may be NULL.
  */
@@ -71,6 +74,28 @@ static inline void mica_cleanup_image(struct mica_image **img)
 
 const struct mica_super *mica_image_super(const struct mica_image *img);
 struct mica_io *mica_image_io(struct mica_image *img); /* borrowed */
+
+/* The files of an image. Paths come from the user: none that an image names is ever opened. */
+struct mica_image_files {
+	const char *path;
+	uint64_t offset;	    /* the image's first byte in its file */
+	const char *const *devices; /* as in struct mica_image_opts */
+	unsigned int device_count;
+};
+
+/* Opens the files and the image in them. opts may be NULL; its devices are not looked at. */
+int mica_image_open_files(const struct mica_image_files *files, const struct mica_image_opts *opts,
+			  struct mica_image **out, struct mica_err *err);
+
+/* A slot of the device table. */
+struct mica_device {
+	char tag[65];	/* NUL-terminated; a UUID: that of the image that the device is */
+	uint64_t start; /* bytes in the unified address space; 0: nowhere */
+	uint64_t size;	/* bytes */
+};
+
+/* id: 1 .. extra_devices */
+const struct mica_device *mica_image_device(const struct mica_image *img, unsigned int id);
 
 /*
  * Reads and checks a superblock only; for tools that want to show what they
@@ -212,9 +237,9 @@ struct mica_extent {
 	enum mica_extent_kind kind;
 	uint64_t la;	 /* logical start in the file, bytes */
 	uint64_t llen;	 /* logical length, bytes; ends at most at the file's size */
-	uint64_t pa;	 /* byte address (device 0's unified space) */
+	uint64_t pa;	 /* byte address in the device */
 	uint64_t plen;	 /* bytes stored */
-	uint16_t device; /* 0: primary or unified */
+	uint16_t device; /* 0: the image's own file, else the extra device of that id */
 	bool in_metabox; /* pa counts in the metabox inode's data */
 	bool is_inline;	 /* pcluster or tail stored with the inode */
 	bool partial;	 /* PARTIAL_REF: the pcluster decodes to more than llen */

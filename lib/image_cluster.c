@@ -21,7 +21,7 @@ struct cluster_key {
 	uint64_t llen;
 	int32_t alg;
 	uint16_t flags;
-	uint16_t zero;
+	uint16_t device;
 };
 
 struct mica_cluster {
@@ -85,6 +85,7 @@ static struct cluster_key cluster_key(const struct mica_extent *e)
 		.llen = e->llen,
 		.alg = e->alg,
 		.flags = (uint16_t)(e->in_metabox | e->partial << 1),
+		.device = e->device,
 	};
 }
 
@@ -96,7 +97,7 @@ static uint64_t cluster_size(const struct cluster_key *key)
 
 static uint64_t cluster_hash(const struct cluster_key *key)
 {
-	return (key->pa ^ key->llen << 40) * 0x9e3779b97f4a7c15ULL;
+	return (key->pa ^ key->llen << 40 ^ (uint64_t)key->device << 24) * 0x9e3779b97f4a7c15ULL;
 }
 
 static struct mica_cluster **cluster_bucket(struct mica_clusters *all,

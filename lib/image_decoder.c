@@ -119,7 +119,8 @@ static int decoder_run(struct decoder *d, struct mica_image *img, const struct m
 	if (e->is_inline)
 		ret = mica_meta_read(img, e->in_metabox, e->pa, d->in, e->plen, err);
 	else
-		ret = mica_io_read(img->io, d->in, e->plen, e->pa, err);
+		ret = mica_io_read(mica_image_device_io(img, e->device), d->in, e->plen, e->pa,
+				   err);
 	if (!ret)
 		ret = decoder_skip_padding(img, e, d->in, &skip, err);
 	if (!ret)

@@ -10,39 +10,6 @@
 /* Chunks that one extent may join; more would cost every small read more than it saves. */
 #define CHUNK_RUN 64u
 
-/* The extra device (from 1 on) that has unified address pa, 0: none. */
-static unsigned int device_at(const struct mica_image *img, uint64_t pa)
-{
-	for (unsigned int i = 0; i < img->sb.extra_devices; i++) {
-		const struct mica_device *d = &img->devices[i];
-
-		if (d->start && pa >= d->start && pa - d->start < d->size)
-			return i + 1;
-	}
-	return 0;
-}
-
-static int device_elsewhere(unsigned int device, struct mica_err *err)
-{
-	return mica_err_set(err, MICA_E_UNSUPPORTED,
-			    "extra device %u is another file, which is not supported", device);
-}
-
-int mica_image_check_range(const struct mica_image *img, unsigned int device, uint64_t pa,
-			   uint64_t len, struct mica_err *err)
-{
-	if (mica_range_in(pa, len, img->io->size))
-		return 0;
-	if (!device)
-		device = device_at(img, pa);
-	if (device)
-		return device_elsewhere(device, err);
-	return mica_err_set(err, MICA_E_CORRUPT,
-			    "%" PRIu64 " bytes at %" PRIu64
-			    " reach over the end of the image at %" PRIu64,
-			    len, pa, img->io->size);
-}
-
 static int map_flat(const struct mica_image *img, const struct mica_inode *inode, uint64_t la,
 		    struct mica_extent *out, struct mica_err *err)
 {
@@ -80,7 +47,7 @@ static int map_flat(const struct mica_image *img, const struct mica_inode *inode
 	out->kind = MICA_EXTENT_PLAIN;
 	out->pa = inode->startblk << img->sb.blkbits;
 	out->plen = tail;
-	return mica_image_check_range(img, 0, out->pa, out->plen, err);
+	return mica_image_resolve(img, &out->device, &out->pa, out->plen, err);
 }
 
 /* One entry of a chunk map; UINT64_MAX in *blk is a hole. */
@@ -105,40 +72,60 @@ static void chunk_decode(const struct mica_inode *inode, const uint8_t *entry, u
 		*blk = UINT64_MAX;
 }
 
-/* The unified byte address of a block of a device. */
-static int chunk_address(const struct mica_image *img, uint64_t blk, uint16_t *device, uint64_t *pa,
-			 struct mica_err *err)
-{
-	unsigned int mask = 0;
-
-	/* ids have as many bits as the largest one needs; the rest is reserved */
-	while (mask < img->sb.extra_devices)
-		mask = mask << 1 | 1;
-	*device = (uint16_t)(*device & mask);
-	*pa = blk << img->sb.blkbits;
-	if (!*device)
-		return 0;
-	if (*device > img->sb.extra_devices)
-		return mica_err_set(err, MICA_E_CORRUPT, "chunk on device %u of %u", *device,
-				    img->sb.extra_devices);
-	if (!img->devices[*device - 1].start)
-		return device_elsewhere(*device, err);
-	if (mica_add_overflows(*pa, img->devices[*device - 1].start, pa))
-		return mica_err_set(err, MICA_E_CORRUPT, "chunk at block %" PRIu64 " of device %u",
-				    blk, *device);
-	return 0;
-}
-
+/* Where a chunk lies; UINT64_MAX as in chunk_decode() */
 static int chunk_fill(const struct mica_image *img, uint64_t blk, uint16_t device,
 		      struct mica_extent *e, struct mica_err *err)
 {
+	unsigned int mask = 0;
+
 	if (blk == UINT64_MAX) {
 		e->kind = MICA_EXTENT_HOLE;
 		return 0;
 	}
+	/* ids have as many bits as the largest one needs; the rest is reserved */
+	while (mask < img->sb.extra_devices)
+		mask = mask << 1 | 1;
 	e->kind = MICA_EXTENT_PLAIN;
-	e->device = device;
-	return chunk_address(img, blk, &e->device, &e->pa, err);
+	e->device = (uint16_t)(device & mask);
+	e->pa = blk << img->sb.blkbits;
+	if (e->device > img->sb.extra_devices)
+		return mica_err_set(err, MICA_E_CORRUPT, "chunk on device %u of %u", e->device,
+				    img->sb.extra_devices);
+	return 0;
+}
+
+/* The entries that go on where the first one ends: *out grows over them. */
+static void chunks_join(const struct mica_image *img, const struct mica_inode *inode,
+			const uint8_t *entries, unsigned int unit, uint64_t count, uint64_t chunk,
+			struct mica_extent *out)
+{
+	for (uint64_t i = 1; i < count; i++) {
+		struct mica_extent next = {0};
+		uint16_t device;
+		uint64_t blk;
+
+		chunk_decode(inode, entries + i * unit, &blk, &device);
+		if (chunk_fill(img, blk, device, &next, NULL) || next.kind != out->kind ||
+		    next.device != out->device ||
+		    (next.kind == MICA_EXTENT_PLAIN && next.pa != out->pa + out->llen))
+			break;
+		out->llen += chunk;
+	}
+}
+
+/* Chunks side by side in the unified address space may be on two devices: then the first alone. */
+static int chunks_resolve(const struct mica_image *img, const struct mica_inode *inode,
+			  uint64_t chunk, struct mica_extent *e, struct mica_err *err)
+{
+	struct mica_extent all = *e;
+
+	all.plen = all.llen = mica_min(e->llen, inode->size - e->la);
+	if (!mica_image_resolve(img, &all.device, &all.pa, all.plen, NULL)) {
+		*e = all;
+		return 0;
+	}
+	e->plen = e->llen = mica_min(chunk, inode->size - e->la);
+	return mica_image_resolve(img, &e->device, &e->pa, e->plen, err);
 }
 
 static int map_chunk(struct mica_image *img, const struct mica_inode *inode, uint64_t la,
@@ -167,21 +154,11 @@ static int map_chunk(struct mica_image *img, const struct mica_inode *inode, uin
 	ret = chunk_fill(img, blk, device, out, err);
 	if (ret)
 		return ret;
-	for (uint64_t i = 1; i < count; i++) {
-		struct mica_extent next = {0};
-
-		chunk_decode(inode, entries + i * unit, &blk, &device);
-		if (chunk_fill(img, blk, device, &next, NULL) || next.kind != out->kind ||
-		    next.device != out->device ||
-		    (next.kind == MICA_EXTENT_PLAIN && next.pa != out->pa + out->llen))
-			break;
-		out->llen += chunk;
-	}
+	chunks_join(img, inode, entries, unit, count, chunk, out);
+	if (out->kind == MICA_EXTENT_PLAIN)
+		return chunks_resolve(img, inode, chunk, out, err);
 	out->llen = mica_min(out->llen, inode->size - out->la);
-	if (out->kind == MICA_EXTENT_HOLE)
-		return 0;
-	out->plen = out->llen;
-	return mica_image_check_range(img, out->device, out->pa, out->plen, err);
+	return 0;
 }
 
 int mica_image_map(struct mica_image *img, const struct mica_inode *inode, uint64_t la,

@@ -5,16 +5,11 @@
 
 #include "image.h"
 
-/* A slot of the device table: where its blocks lie in the unified address space. */
-struct mica_device {
-	uint64_t start; /* bytes; 0: nowhere */
-	uint64_t size;	/* bytes */
-};
-
 struct mica_image {
 	struct mica_io *io;
 	struct mica_super sb;
 	struct mica_device *devices;	    /* sb.extra_devices of them */
+	struct mica_io **device_ios;	    /* as many; NULL: they are joined to io */
 	struct mica_inode packed;	    /* valid when sb.packed_nid is not 0 */
 	struct mica_inode metabox;	    /* valid when sb.metabox_nid is not 0 */
 	struct mica_xattr_prefix *prefixes; /* sb.xattr_prefix_count of them */
@@ -23,8 +18,24 @@ struct mica_image {
 	struct mica_cursors *cursors;
 };
 
-/* image_super.c */
-int mica_image_load_devices(struct mica_image *img, struct mica_err *err);
+/* image_device.c */
+int mica_image_load_devices(struct mica_image *img, const struct mica_image_opts *opts,
+			    struct mica_err *err);
+void mica_image_free_devices(struct mica_image *img);
+
+/*
+ * Device (0: the unified address space, else an id that is in the table) and address
+ * become those of a file that is there and has all of [pa, pa + len).
+ */
+int mica_image_resolve(const struct mica_image *img, uint16_t *device, uint64_t *pa, uint64_t len,
+		       struct mica_err *err);
+
+/* device: of an extent */
+static inline struct mica_io *mica_image_device_io(const struct mica_image *img,
+						   unsigned int device)
+{
+	return device ? img->device_ios[device - 1] : img->io;
+}
 
 /*
  * Metadata, through a small cache of chunks (image_meta.c). in_metabox: off
@@ -73,10 +84,6 @@ static inline bool mica_inode_compressed(const struct mica_inode *inode)
 }
 
 bool mica_inode_has_data(const struct mica_inode *inode);
-
-/* image_map.c: [pa, pa + len) is in the image; unsupported when another device has it */
-int mica_image_check_range(const struct mica_image *img, unsigned int device, uint64_t pa,
-			   uint64_t len, struct mica_err *err);
 
 /* image_zmap.c: the map header of a compressed inode, and a lookup in its index */
 int mica_zmap_load(struct mica_image *img, struct mica_inode *inode, struct mica_err *err);

@@ -16,9 +16,9 @@ static int read_stored(struct mica_image *img, const struct mica_inode *inode,
 		       struct mica_err *err)
 {
 	/* Tails lie beside inodes, and directories are read again and again. */
-	if (e->is_inline || S_ISDIR(inode->mode))
+	if (e->is_inline || (S_ISDIR(inode->mode) && !e->device))
 		return mica_meta_read(img, e->in_metabox, e->pa + skip, buf, len, err);
-	return mica_io_read(img->io, buf, len, e->pa + skip, err);
+	return mica_io_read(mica_image_device_io(img, e->device), buf, len, e->pa + skip, err);
 }
 
 /*

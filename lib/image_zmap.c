@@ -66,7 +66,7 @@ int mica_zmap_load(struct mica_image *img, struct mica_inode *inode, struct mica
 	return ret;
 }
 
-static int zmap_check_extent(const struct mica_image *img, const struct mica_extent *e,
+static int zmap_check_extent(const struct mica_image *img, struct mica_extent *e,
 			     struct mica_err *err)
 {
 	if (e->alg >= EROFS_ALG_MAX)
@@ -95,7 +95,7 @@ static int zmap_check_extent(const struct mica_image *img, const struct mica_ext
 				    e->la, e->llen, e->plen);
 	if (e->is_inline)
 		return 0;
-	return mica_image_check_range(img, 0, e->pa, e->plen, err);
+	return mica_image_resolve(img, &e->device, &e->pa, e->plen, err);
 }
 
 int mica_zmap_find(struct mica_image *img, const struct mica_inode *inode, uint64_t la,

@@ -118,6 +118,22 @@ int mica_io_open_file(const char *path, uint64_t offset, struct mica_io **out, s
 	return 0;
 }
 
+int mica_io_open_files(const char *const *paths, unsigned int count, struct mica_io **ios,
+		       struct mica_err *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		ret = mica_io_open_file(paths[i], 0, &ios[i], err);
+		if (!ret)
+			continue;
+		while (i)
+			mica_io_free(ios[--i]);
+		break;
+	}
+	return ret;
+}
+
 static int io_mem_read_at(struct mica_io *io, void *buf, size_t len, uint64_t off,
 			  struct mica_err *err)
 {

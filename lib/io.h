@@ -37,6 +37,10 @@ struct mica_io {
 int mica_io_open_file(const char *path, uint64_t offset, struct mica_io **out,
 		      struct mica_err *err);
 
+/* The same for count files, from their start, into ios[]: all of them or none. */
+int mica_io_open_files(const char *const *paths, unsigned int count, struct mica_io **ios,
+		       struct mica_err *err);
+
 /* Bytes in memory, borrowed until mica_io_free(). */
 int mica_io_open_mem(const char *name, const void *data, size_t len, struct mica_io **out,
 		     struct mica_err *err);

@@ -261,3 +261,20 @@ int mica_opt_size(const char *text, uint64_t min, uint64_t max, uint64_t *out, s
 	*out = v;
 	return 0;
 }
+
+int mica_opt_list_add(struct mica_opt_list *list, const char *value, struct mica_err *err)
+{
+	const char **v = reallocarray(list->v, list->count + 1u, sizeof(*v));
+
+	if (!v)
+		return mica_err_nomem(err);
+	v[list->count++] = value;
+	list->v = v;
+	return 0;
+}
+
+void mica_opt_list_free(struct mica_opt_list *list)
+{
+	free(list->v);
+	*list = (struct mica_opt_list){0};
+}

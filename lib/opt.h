@@ -45,6 +45,15 @@ int mica_opt_parse(const struct mica_opt *opts, void *ctx, int argc, char **argv
  */
 char *mica_opt_help(const struct mica_verb *verb);
 
+/* The values of an option that may be repeated, in their order; all zeros: none. */
+struct mica_opt_list {
+	const char **v; /* borrowed strings */
+	unsigned int count;
+};
+
+int mica_opt_list_add(struct mica_opt_list *list, const char *value, struct mica_err *err);
+void mica_opt_list_free(struct mica_opt_list *list);
+
 /* Values: "64K", "1M", "3G" (powers of 1024) in bytes; decimal numbers with limits. */
 int mica_opt_size(const char *text, uint64_t min, uint64_t max, uint64_t *out,
 		  struct mica_err *err);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
-#include <ctype.h>
 #include <sched.h>
 #include <string.h>
 
 #include "../lib/util.h"
+#include "../lib/uuid.h"
 
 #define CLUSTER_DEFAULT (256u << 10)
 #define CLUSTER_MIN	4096u
@@ -63,28 +63,12 @@ static int set_label(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
 static int set_uuid(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
-	unsigned int n = 0;
 
-	for (const char *p = value; *p; p++) {
-		bool dash = p - value == 8 || p - value == 13 || p - value == 18 || p - value == 23;
-
-		if (p - value >= 36 || (dash ? *p != '-' : !isxdigit((unsigned char)*p)))
-			break;
-		if (dash)
-			continue;
-		o->build.uuid[n / 2] = (uint8_t)(o->build.uuid[n / 2] << 4 | hex_digit(*p));
-		n++;
-	}
 	o->build.have_uuid = true;
-	if (n == 32 && strlen(value) == 36)
+	if (mica_uuid_parse(value, o->build.uuid))
 		return 0;
 	return mica_err_set(err, MICA_E_USAGE,
 			    "'%s' is not a UUID such as 01234567-89ab-cdef-0123-456789abcdef",

@@ -7,6 +7,7 @@
 
 #include "../lib/json.h"
 #include "../lib/util.h"
+#include "../lib/uuid.h"
 #include "options.h"
 #include "outfile.h"
 #include "progress.h"
@@ -63,20 +64,13 @@ static void note_outfile(void *ctx, struct mica_outfile *f)
 	current_outfile = f;
 }
 
-static void uuid_format(const uint8_t uuid[16], char out[37])
-{
-	for (int i = 0, n = 0; i < 16; i++)
-		n += sprintf(out + n, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
-			     uuid[i]);
-}
-
 static int print_json(const char *image, const struct mica_build_stats *st, double seconds,
 		      uint64_t warnings, struct mica_err *err)
 {
 	struct mica_json j;
-	char uuid[37];
+	char uuid[MICA_UUID_TEXT];
 
-	uuid_format(st->uuid, uuid);
+	mica_uuid_format(st->uuid, uuid);
 	mica_json_init(&j, stdout);
 	mica_json_object(&j, NULL);
 	mica_json_bytes(&j, "image", image, strlen(image));

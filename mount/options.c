@@ -39,6 +39,13 @@ static int opt_set_offset(void *ctx, const char *value, struct mica_err *err)
 	return mica_opt_size(value, 0, INT64_MAX, &o->offset, err);
 }
 
+static int opt_set_device(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	return mica_opt_list_add(&o->devices, value, err);
+}
+
 static int opt_set_cache(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
@@ -71,12 +78,17 @@ const struct mica_opt mica_mount_opts_table[] = {
 	{"foreground", 'f', NULL, "stay in the foreground and serve until unmounted or interrupted",
 	 opt_set_foreground},
 	{"options", 'o', "WORDS",
-	 "mount options, separated by commas: offset=N, allow_other, default_permissions, suid, "
+	 "mount options, separated by commas: offset=N, device=PATH, allow_other, "
+	 "default_permissions, suid, "
 	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME; words that are "
 	 "for fstab alone are ignored",
 	 opt_set_words},
 	{"offset", 0, "N", "the image starts at byte N of the file (K, M, G, T allowed)",
 	 opt_set_offset},
+	{"device", 0, "PATH",
+	 "the next file of the image's device table, may be repeated; without it they are expected "
+	 "behind the image",
+	 opt_set_device},
 	{"cache", 0, "SIZE", "keep at most SIZE bytes of decoded data (default: 64M)",
 	 opt_set_cache},
 	{"threads", 'j', "N", "serve at most N requests at the same time", opt_set_threads},
@@ -175,6 +187,7 @@ static const struct word words[] = {
 	{"noacl", MICA_MOUNT_NOACL, 0, NULL},
 	{"auto_unmount", MICA_MOUNT_AUTO_UNMOUNT, 0, NULL},
 	{"offset", 0, 0, opt_set_offset},
+	{"device", 0, 0, opt_set_device},
 	{"fsname", 0, 0, word_set_fsname},
 	{"subtype", 0, 0, word_set_subtype},
 };
@@ -281,4 +294,5 @@ void mica_mount_opts_clear(struct mica_mount_opts *o)
 {
 	free(o->words);
 	o->words = NULL;
+	mica_opt_list_free(&o->devices);
 }

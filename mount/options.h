@@ -27,8 +27,9 @@ enum mica_mount_flag {
 struct mica_mount_opts {
 	const char *image;
 	const char *mountpoint;
-	unsigned int flags;   /* enum mica_mount_flag */
-	uint64_t offset;      /* bytes */
+	unsigned int flags; /* enum mica_mount_flag */
+	uint64_t offset;    /* bytes */
+	struct mica_opt_list devices;
 	uint64_t cache_bytes; /* 0: the reader's default */
 	unsigned int threads; /* 0: libfuse's default */
 	bool foreground;

@@ -95,17 +95,18 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 		      struct mica_err *err)
 {
 	const struct mica_image_opts image_opts = {.cache_bytes = opts->cache_bytes};
-	cleanup_io struct mica_io *io = NULL;
+	const struct mica_image_files files = {
+		.path = opts->image,
+		.offset = opts->offset,
+		.devices = opts->devices.v,
+		.device_count = opts->devices.count,
+	};
 	int ret;
 
 	*s = (struct mica_session){.opts = opts};
-	ret = mica_io_open_file(opts->image, opts->offset, &io, err);
+	ret = mica_image_open_files(&files, &image_opts, &s->image, err);
 	if (ret)
 		return ret;
-	ret = mica_image_open(io, &image_opts, &s->image, err);
-	if (ret)
-		return ret;
-	mica_steal_pointer(&io);
 	s->sb = mica_image_super(s->image);
 	ret = pthread_key_create(&s->buffer, free);
 	if (ret)

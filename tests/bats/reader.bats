@@ -75,7 +75,7 @@ le32() {
     >mkfs.out 2>&1 || skip "this mkfs.erofs has no extra devices"
   run "$UNIT/image_compare" image "$BATS_FILE_TMPDIR/tree"
   assert_status 1
-  assert_has 'extra device 1 is another file, which is not supported'
+  assert_has 'device 1 of 1 is another file, which was not given'
   assert_lacks 'not in the directory'
   # the slot's unified address: the first block behind the image
   slot=$(($(od -An -tu2 -j 1112 -N 2 image) * 128))

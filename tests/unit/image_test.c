@@ -512,7 +512,7 @@ static void devices_are_told_apart(void **state)
 	img = disk_image(&disk);
 	assert_int_equal(mica_image_inode(img, DISK_FILE, &inode, &err), 0);
 	assert_int_equal(mica_image_map(img, &inode, 0, &e, &err), 0);
-	assert_int_equal(e.device, 1);
+	assert_int_equal(e.device, 0); /* joined to the image */
 	assert_int_equal(e.pa, (DISK_DATA + 2) * DISK_BLOCK);
 	assert_int_equal(mica_image_read(img, &inode, &c, 1, 0, &err), 1);
 	assert_int_equal(c, 'C');
@@ -522,10 +522,10 @@ static void devices_are_told_apart(void **state)
 
 	map = device_file();
 	put16(map + 2, 2);
-	read_fails(0, MICA_E_UNSUPPORTED, "extra device 2 is another file, which is not supported");
+	read_fails(0, MICA_E_UNSUPPORTED, "device 2 of 2 is another file, which was not given");
 	map = device_file(); /* by its unified address */
 	put32(map + 4, 1003);
-	read_fails(0, MICA_E_UNSUPPORTED, "extra device 2 is another file");
+	read_fails(0, MICA_E_UNSUPPORTED, "device 2 of 2 is another file");
 	put32(map + 4, 1008);
 	read_fails(0, MICA_E_CORRUPT, "reach over the end of the image");
 	map = device_file();
@@ -534,11 +534,150 @@ static void devices_are_told_apart(void **state)
 	device_file();
 	put32(disk_block(&disk, DISK_DATA - 1) + 68, 0); /* no place in the unified space */
 	put16(map + 2, 1);
-	read_fails(0, MICA_E_UNSUPPORTED, "extra device 1 is another file");
+	read_fails(0, MICA_E_UNSUPPORTED, "device 1 of 2 is another file");
 	device_file();
 	disk_super(&disk)->extra_devices = le16_make(1 << 12);
 	disk_expect(disk_open(&disk, &img, &err), MICA_E_CORRUPT, &err,
 		    "device table at 28672: 4096 slots of 128 bytes reach over the end");
+}
+
+/* Opens the disk with other files of memory, which are freed whatever happens. */
+static int open_with(struct mica_io *const *devices, unsigned int count, struct mica_image **img,
+		     struct mica_err *err)
+{
+	const struct mica_image_opts opts = {
+		.skip_checksum = true,
+		.devices = devices,
+		.device_count = count,
+	};
+	struct mica_io *io;
+	int ret;
+
+	assert_int_equal(mica_io_open_mem("disk", disk.data, sizeof(disk.data), &io, err), 0);
+	ret = mica_image_open(io, &opts, img, err);
+	if (!ret)
+		return 0;
+	mica_io_free(io);
+	for (unsigned int i = 0; i < count; i++)
+		mica_io_free(devices[i]);
+	return ret;
+}
+
+static struct mica_io *device_of(const void *data, size_t len)
+{
+	struct mica_err err = {0};
+	struct mica_io *io;
+
+	assert_int_equal(mica_io_open_mem("other", data, len, &io, &err), 0);
+	return io;
+}
+
+static void devices_are_other_files(void **state)
+{
+	static char one[9 * DISK_BLOCK], two[8 * DISK_BLOCK];
+	struct mica_io *both[2];
+	uint8_t *map = device_file();
+	struct mica_image *img;
+	struct mica_inode inode;
+	struct mica_extent e;
+	struct mica_err err = {0};
+	char c;
+
+	(void)state;
+	memset(one, '1', sizeof(one));
+	memset(two, '2', sizeof(two));
+	one[8 * DISK_BLOCK - 1] = '*';
+	put16(map + 2, 1); /* the last block of the first device, by its id */
+	put32(map + 4, 7);
+	put32(map + 2 * 8 + 4, 1000); /* the first one of the second, by its unified address */
+	both[0] = device_of(one, sizeof(one));
+	both[1] = device_of(two, sizeof(two));
+	assert_int_equal(open_with(both, 2, &img, &err), 0);
+	assert_int_equal(mica_image_inode(img, DISK_FILE, &inode, &err), 0);
+	assert_int_equal(mica_image_map(img, &inode, 0, &e, &err), 0);
+	assert_int_equal(e.device, 1);
+	assert_int_equal(e.pa, 7 * DISK_BLOCK);
+	assert_int_equal(mica_image_read(img, &inode, &c, 1, DISK_BLOCK - 1, &err), 1);
+	assert_int_equal(c, '*');
+	assert_int_equal(mica_image_map(img, &inode, 2 * DISK_BLOCK, &e, &err), 0);
+	assert_int_equal(e.device, 2);
+	assert_int_equal(e.pa, 0);
+	assert_int_equal(mica_image_read(img, &inode, &c, 1, 2 * DISK_BLOCK, &err), 1);
+	assert_int_equal(c, '2');
+	mica_image_free(img);
+
+	put32(map + 4, 9);
+	both[0] = device_of(one, sizeof(one));
+	both[1] = device_of(two, sizeof(two));
+	assert_int_equal(open_with(both, 2, &img, &err), 0);
+	assert_int_equal(mica_image_inode(img, DISK_FILE, &inode, &err), 0);
+	disk_expect(mica_image_map(img, &inode, 0, &e, &err), MICA_E_CORRUPT, &err,
+		    "bytes at 36864 reach over the end of other at 36864");
+	mica_image_free(img);
+}
+
+/* Chunks side by side in the unified address space, the first on one device, the next on another. */
+static void runs_of_chunks_end_with_their_device(void **state)
+{
+	static char one[8 * DISK_BLOCK], two[8 * DISK_BLOCK];
+	struct mica_io *both[2];
+	uint8_t *map = device_file();
+	uint8_t *table = disk_block(&disk, DISK_DATA - 1);
+	struct mica_image *img;
+	struct mica_inode inode;
+	struct mica_extent e;
+	struct mica_err err = {0};
+
+	(void)state;
+	put32(table + 68, 992);
+	put32(map + 4, 999);
+	put32(map + 8 + 4, 1000);
+	both[0] = device_of(one, sizeof(one));
+	both[1] = device_of(two, sizeof(two));
+	assert_int_equal(open_with(both, 2, &img, &err), 0);
+	assert_int_equal(mica_image_inode(img, DISK_FILE, &inode, &err), 0);
+	assert_int_equal(mica_image_map(img, &inode, 0, &e, &err), 0);
+	assert_int_equal(e.device, 1);
+	assert_int_equal(e.llen, DISK_BLOCK);
+	assert_int_equal(mica_image_map(img, &inode, DISK_BLOCK, &e, &err), 0);
+	assert_int_equal(e.device, 2);
+	assert_int_equal(e.pa, 0);
+	mica_image_free(img);
+}
+
+static void wrong_devices_are_refused(void **state)
+{
+	static char small[8 * DISK_BLOCK - 1], enough[8 * DISK_BLOCK];
+	struct mica_io *both[2];
+	struct mica_image *img;
+	struct mica_err err = {0};
+	uint8_t *table;
+
+	(void)state;
+	device_file();
+	table = disk_block(&disk, DISK_DATA - 1);
+	both[0] = device_of(enough, sizeof(enough));
+	disk_expect(open_with(both, 1, &img, &err), MICA_E_USAGE, &err,
+		    "disk: 1 devices are given, the image has 2");
+	both[0] = device_of(enough, sizeof(enough));
+	both[1] = device_of(small, sizeof(small));
+	disk_expect(open_with(both, 2, &img, &err), MICA_E_USAGE, &err,
+		    "device 2 of 2: other: it has 32767 bytes, fewer than 32768");
+	memcpy(table + 128, "01234567-89ab-cdef-0123-456789abcdef", 36);
+	both[0] = device_of(enough, sizeof(enough));
+	both[1] = device_of(enough, sizeof(enough));
+	disk_expect(open_with(both, 2, &img, &err), MICA_E_CORRUPT, &err,
+		    "device 2 of 2: other: superblock at 1024: magic");
+	both[0] = device_of(enough, sizeof(enough));
+	both[1] = device_of(disk.data, sizeof(disk.data));
+	disk_expect(open_with(both, 2, &img, &err), MICA_E_USAGE, &err,
+		    "its UUID is 00000000-0000-0000-0000-000000000000, not 01234567-89ab-cdef-");
+	memcpy(disk_super(&disk)->uuid,
+	       "\x01\x23\x45\x67\x89\xab\xcd\xef\x01\x23\x45\x67\x89\xab\xcd\xef", 16);
+	both[0] = device_of(enough, sizeof(enough));
+	both[1] = device_of(disk.data, sizeof(disk.data));
+	assert_int_equal(open_with(both, 2, &img, &err), 0);
+	mica_image_free(img);
 }
 
 int main(void)
@@ -556,6 +695,9 @@ int main(void)
 		cmocka_unit_test(chunks_are_found),
 		cmocka_unit_test(every_chunk_rule_is_enforced),
 		cmocka_unit_test(devices_are_told_apart),
+		cmocka_unit_test(devices_are_other_files),
+		cmocka_unit_test(runs_of_chunks_end_with_their_device),
+		cmocka_unit_test(wrong_devices_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,7 @@ static int fsck_image(const struct fsck_args *args, const char *image)
 	struct fsck_out out = {.args = args, .image = image};
 	struct mica_check_opts opts = {
 		.data = !args->no_data,
+		.seal = !args->no_data,
 		.threads = (unsigned int)args->threads,
 		.finding = finding_put,
 		.ctx = &out,

@@ -92,7 +92,7 @@ static int image_check(struct check *c, struct mica_err *err)
 	mica_check_links(c);
 	mica_check_overlaps(c);
 	ret = c->opts->data ? mica_check_data(c, err) : 0;
-	return ret || !c->opts->data ? ret : mica_check_seal(c, err);
+	return ret || !c->opts->seal ? ret : mica_check_seal(c, err);
 }
 
 /*

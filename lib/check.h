@@ -24,6 +24,7 @@ struct mica_check_finding {
 
 struct mica_check_opts {
 	bool data;	      /* decode every file */
+	bool seal;	      /* compare the checksum of the whole image, when it has one */
 	unsigned int threads; /* for decoding, at least 1 */
 	/* the other files of the image, as in struct mica_image_opts */
 	struct mica_io *const *devices;

@@ -85,37 +85,47 @@ static int io_file_size(int fd, const char *path, uint64_t *size, struct mica_er
 			    path);
 }
 
-int mica_io_open_file(const char *path, uint64_t offset, struct mica_io **out, struct mica_err *err)
+int mica_io_open_fd(int fd, const char *name, uint64_t offset, struct mica_io **out,
+		    struct mica_err *err)
 {
-	/* O_NONBLOCK: opening a FIFO must not hang before its type is known */
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct io_file *f;
 	uint64_t size;
-	int ret;
+	int ret = io_file_size(fd, name, &size, err);
 
-	if (fd < 0)
-		return mica_err_sys(err, errno, "%s: open", path);
-	ret = io_file_size(fd, path, &size, err);
 	if (ret)
 		return ret;
 	if (offset > size)
 		return mica_err_set(err, MICA_E_USAGE,
-				    "%s: offset %" PRIu64 " is behind the end at %" PRIu64, path,
+				    "%s: offset %" PRIu64 " is behind the end at %" PRIu64, name,
 				    offset, size);
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return mica_err_nomem(err);
 	f->io.ops = &io_file_ops;
 	f->io.size = size - offset;
-	f->io.name = strdup(path);
+	f->io.name = strdup(name);
 	if (!f->io.name) {
 		free(f);
 		return mica_err_nomem(err);
 	}
-	f->fd = mica_steal_fd(&fd);
+	f->fd = fd;
 	f->offset = offset;
 	*out = &f->io;
 	return 0;
+}
+
+int mica_io_open_file(const char *path, uint64_t offset, struct mica_io **out, struct mica_err *err)
+{
+	/* O_NONBLOCK: opening a FIFO must not hang before its type is known */
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int ret;
+
+	if (fd < 0)
+		return mica_err_sys(err, errno, "%s: open", path);
+	ret = mica_io_open_fd(fd, path, offset, out, err);
+	if (!ret)
+		fd = -1;
+	return ret;
 }
 
 int mica_io_open_files(const char *const *paths, unsigned int count, struct mica_io **ios,

@@ -41,6 +41,10 @@ int mica_io_open_file(const char *path, uint64_t offset, struct mica_io **out,
 int mica_io_open_files(const char *const *paths, unsigned int count, struct mica_io **ios,
 		       struct mica_err *err);
 
+/* The same of a file that is open already; fd is taken over on success. name: for messages */
+int mica_io_open_fd(int fd, const char *name, uint64_t offset, struct mica_io **out,
+		    struct mica_err *err);
+
 /* Bytes in memory, borrowed until mica_io_free(). */
 int mica_io_open_mem(const char *name, const void *data, size_t len, struct mica_io **out,
 		     struct mica_err *err);

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include "../lib/util.h"
 #include "apply_impl.h"
@@ -15,6 +16,7 @@
 struct mica_stash_chunk {
 	uint64_t off;
 	size_t len;
+	uint64_t sum; /* of what was put there: no verification of the image would miss it later */
 };
 
 struct stash_head {
@@ -54,7 +56,8 @@ static int writer_flush(struct stash_writer *w, struct mica_err *err)
 			return mica_err_nomem(err);
 		s->chunks = grown;
 	}
-	s->chunks[s->chunk_count++] = (struct mica_stash_chunk){off, w->used};
+	s->chunks[s->chunk_count++] =
+		(struct mica_stash_chunk){off, w->used, XXH3_64bits(w->buf, w->used)};
 	w->used = 0;
 	return 0;
 }
@@ -184,6 +187,9 @@ static int reader_peek(struct stash_reader *r, size_t max, const unsigned char *
 
 		if (ret)
 			return ret;
+		if (XXH3_64bits(r->buf, c->len) != c->sum)
+			return mica_err_sys(err, EIO,
+					    "scratch space does not give back what was put there");
 		r->at = 0;
 		r->len = c->len;
 	}

@@ -9,6 +9,7 @@
 #include "emit.h"
 #include "outfile.h"
 #include "packer.h"
+#include "verify.h"
 
 /* All that one build owns. */
 struct build {
@@ -19,6 +20,7 @@ struct build {
 	struct mica_xattrs *xattrs;
 	struct mica_tree *tree;
 	struct mica_packer *packer;
+	struct mica_verify *verify; /* NULL: not asked for */
 	struct mica_apply *apply;
 	struct mica_emit *emit;
 	struct mica_layout layout;
@@ -38,6 +40,7 @@ static void build_free(struct build *b)
 	mica_emit_free(b->emit);
 	mica_apply_free(b->apply);
 	mica_packer_free(b->packer); /* ends the threads that work on the tree's inodes */
+	mica_verify_free(b->verify);
 	mica_tree_free(b->tree);
 	mica_xattrs_free(b->xattrs);
 	mica_spool_free(b->spool);
@@ -70,6 +73,10 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 		ret = mica_tree_new(&b->tree, err);
 	if (!ret)
 		ret = mica_packer_new(b->opts, b->out, b->spool, &b->packer, err);
+	if (!ret && b->opts->verify)
+		ret = mica_verify_new(&b->verify, err);
+	if (!ret)
+		mica_packer_watch(b->packer, b->verify);
 	if (!ret)
 		ret = mica_apply_new(b->tree, b->packer, b->xattrs, report, &b->opts->apply,
 				     &b->apply, err);
@@ -170,6 +177,28 @@ static int build_metadata(struct build *b, struct mica_build_stats *stats, struc
 	return ret;
 }
 
+static void build_verify_tick(void *ctx, uint64_t done)
+{
+	struct build *b = ctx;
+
+	b->state.done = done;
+	if (b->events->progress)
+		b->events->progress(b->events->ctx, &b->state);
+}
+
+static int build_verify(struct build *b, const char *target, const struct mica_build_stats *stats,
+			struct mica_err *err)
+{
+	int ret = mica_outfile_sync(b->out, err);
+
+	if (ret)
+		return ret;
+	b->state.source = b->state.sources + 1;
+	b->state.total = stats->packer.bytes_in;
+	ret = mica_verify_image(b->verify, &b->layout, b->out, build_verify_tick, b, err);
+	return ret ? mica_err_wrap(err, "%s", target) : 0;
+}
+
 int mica_build(const char *target, const char *const *sources, unsigned int source_count,
 	       const struct mica_build_opts *opts, struct mica_report *report,
 	       const struct mica_build_events *events, struct mica_build_stats *stats,
@@ -186,6 +215,8 @@ int mica_build(const char *target, const char *const *sources, unsigned int sour
 		ret = build_sources(&b, sources, source_count, report, err);
 	if (!ret)
 		ret = build_metadata(&b, stats, err);
+	if (!ret && opts->verify)
+		ret = build_verify(&b, target, stats, err);
 	if (!ret)
 		ret = mica_outfile_publish(b.out, err);
 	build_free(&b);

@@ -19,6 +19,7 @@ struct mica_build_opts {
 	uint32_t cluster;  /* bytes of input compressed as one; power of two, 4 KiB..1 MiB */
 	unsigned int jobs; /* threads that compress, >= 1 */
 	char label[17];
+	bool verify; /* read the image back and compare it before it gets its name */
 	bool have_uuid;
 	uint8_t uuid[16];
 	struct mica_apply_opts apply;
@@ -42,8 +43,8 @@ struct mica_build_stats {
 
 /* Where a build stands; for progress. */
 struct mica_build_state {
-	unsigned int source, sources; /* 1-based */
-	uint64_t done, total;	      /* bytes of this source; total 0: unknown */
+	unsigned int source, sources; /* 1-based; source > sources: the image is verified */
+	uint64_t done, total;	      /* bytes of this source, or verified; total 0: unknown */
 };
 
 struct mica_build_events {

@@ -135,6 +135,16 @@ static int set_overlay_input(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+static int set_verify(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->build.verify = true;
+	return 0;
+}
+
 static int set_quiet(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
@@ -197,6 +207,9 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "take 0:0 devices and overlay xattrs in a source for overlayfs' whiteouts and opaque "
 	 "directories",
 	 set_overlay_input},
+	{"verify", 0, NULL,
+	 "read the finished image back and compare it with the sources before it gets its name",
+	 set_verify},
 	{"quiet", 0, NULL, "print nothing but warnings and errors", set_quiet},
 	{"progress", 0, "WHEN", "show progress auto (on a terminal), always or never",
 	 set_progress},

@@ -172,17 +172,47 @@ int mica_outfile_patch(struct mica_outfile *f, const void *buf, size_t len, uint
 	return ret ? ret : mica_tmpfile_write(&f->tmp, f->path, buf, len, off, err);
 }
 
-int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err)
+/* What was rewound may still lie behind the end. */
+static int outfile_cut(struct mica_outfile *f, struct mica_err *err)
 {
 	int ret = outfile_flush(f, err);
 
+	if (!ret && ftruncate(f->tmp.fd, (off_t)f->buf_pos) < 0)
+		ret = mica_err_sys(err, errno, "%s: set size to %llu", f->path,
+				   (unsigned long long)f->buf_pos);
+	return ret;
+}
+
+int mica_outfile_sync(struct mica_outfile *f, struct mica_err *err)
+{
+	int ret = outfile_cut(f, err);
+
 	if (ret)
 		return ret;
-	/* what was rewound may still lie behind the end */
-	if (ftruncate(f->tmp.fd, (off_t)f->buf_pos) < 0)
-		return mica_err_sys(err, errno, "%s: set size to %llu", f->path,
-				    (unsigned long long)f->buf_pos);
-	return mica_tmpfile_publish(&f->tmp, f->path, err);
+	if (fsync(f->tmp.fd) < 0)
+		return mica_err_sys(err, errno, "%s: sync", f->path);
+	posix_fadvise(f->tmp.fd, 0, 0, POSIX_FADV_DONTNEED);
+	return 0;
+}
+
+int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err)
+{
+	cleanup_fd int fd = fcntl(f->tmp.fd, F_DUPFD_CLOEXEC, 0);
+	int ret;
+
+	if (fd < 0)
+		return mica_err_sys(err, errno, "%s: open again", f->path);
+	ret = mica_io_open_fd(fd, f->path, 0, out, err);
+	if (!ret)
+		fd = -1;
+	return ret;
+}
+
+int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err)
+{
+	int ret = outfile_cut(f, err);
+
+	return ret ? ret : mica_tmpfile_publish(&f->tmp, f->path, err);
 }
 
 void mica_outfile_abandon(struct mica_outfile *f)

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "../lib/err.h"
+#include "../lib/io.h"
 
 struct mica_outfile;
 
@@ -41,6 +42,15 @@ void mica_outfile_sum(const struct mica_outfile *f, uint8_t sum[16]);
 /* Overwrite a range that has been written, e.g. the superblock. */
 int mica_outfile_patch(struct mica_outfile *f, const void *buf, size_t len, uint64_t off,
 		       struct mica_err *err);
+
+/*
+ * All that was written is on the disk, and no longer in the page cache, so that
+ * who reads it back reads what is there.
+ */
+int mica_outfile_sync(struct mica_outfile *f, struct mica_err *err);
+
+/* The file as it is after mica_outfile_sync(), to be read; for mica_io_free(). */
+int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err);
 
 /* Set the size, sync, give it the target's name and sync the directory. */
 int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err);

@@ -5,6 +5,7 @@
 
 #include "../lib/util.h"
 #include "packer_int.h"
+#include "verify.h"
 
 #define BATCH_MIN   (256u << 10)
 #define PIPE_MEMORY (64u << 20) /* bytes that all batches under way may hold */
@@ -157,6 +158,7 @@ int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct
 	const unsigned char *from = buf;
 	int ret = size_check(p, len, err);
 
+	mica_verify_add(p->verify, buf, len);
 	while (!ret && len) {
 		uint32_t n = (uint32_t)mica_min(len, piece_room(p));
 
@@ -171,6 +173,7 @@ int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 {
 	int ret = size_check(p, len, err);
 
+	mica_verify_zeros(p->verify, len);
 	while (!ret && len) {
 		uint64_t whole = mica_round_down(len, p->opts->cluster);
 		uint32_t n;
@@ -273,13 +276,14 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t
 	p->chunk = chunk ? chunk : CHUNK_MIN;
 	inode->size = size;
 	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
+	mica_verify_begin(p->verify);
 	return 0;
 }
 
 int mica_packer_end(struct mica_packer *p, struct mica_err *err)
 {
 	if (p->fed == p->size)
-		return 0;
+		return mica_verify_end(p->verify, p->inode, err);
 	return mica_err_set(err, MICA_E_INPUT, "only %" PRIu64 " of %" PRIu64 " bytes came", p->fed,
 			    p->size);
 }
@@ -295,10 +299,18 @@ int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const 
 	if (len <= MICA_TAIL_MAX) {
 		inode->data.kind = MICA_DATA_FLAT;
 		inode->data.tail_len = (uint32_t)len;
-		return mica_spool_write(p->spool, target, len, &inode->data.spool_off, err);
+		mica_verify_add(p->verify, target, len);
+		ret = mica_spool_write(p->spool, target, len, &inode->data.spool_off, err);
+	} else {
+		p->mode = PIECE_RAW; /* kernels read symlinks uncompressed */
+		ret = mica_packer_write(p, target, len, err);
 	}
-	p->mode = PIECE_RAW; /* kernels read symlinks uncompressed */
-	return mica_packer_write(p, target, len, err);
+	return ret ? ret : mica_verify_end(p->verify, inode, err);
+}
+
+void mica_packer_watch(struct mica_packer *p, struct mica_verify *v)
+{
+	p->verify = v;
 }
 
 int mica_packer_flush(struct mica_packer *p, struct mica_err *err)

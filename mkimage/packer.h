@@ -16,11 +16,15 @@ struct mica_build_opts;
 struct mica_packer_stats;
 struct mica_outfile;
 struct mica_spool;
+struct mica_verify;
 
 /* Everything is borrowed. Data is written from out's position on. */
 int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out,
 		    struct mica_spool *spool, struct mica_packer **result, struct mica_err *err);
 void mica_packer_free(struct mica_packer *p);
+
+/* Contents that come from now on are shown to v, too; borrowed. */
+void mica_packer_watch(struct mica_packer *p, struct mica_verify *v);
 
 /* After mica_packer_flush(). */
 void mica_packer_result(const struct mica_packer *p, struct mica_packer_stats *stats);

@@ -81,7 +81,8 @@ struct mica_packer {
 	uint32_t batch_size; /* bytes of batch->in and batch->out */
 
 	/* front */
-	struct batch *batch; /* being filled */
+	struct mica_verify *verify; /* borrowed; NULL: nobody watches */
+	struct batch *batch;	    /* being filled */
 	struct mica_tinode *inode;
 	uint64_t size, fed;
 	uint32_t piece_len; /* bytes of the piece being filled, 0: none begun */

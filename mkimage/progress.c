@@ -66,7 +66,10 @@ void mica_progress_update(struct mica_progress *p, const struct mica_build_state
 	mica_progress_bytes((uint64_t)((double)s->done / (now - p->source_start + 1e-3)), rate,
 			    sizeof(rate));
 	remaining(p, s, now, left, sizeof(left));
-	fprintf(stderr, "\r\033[Ksource %u of %u: %s read", s->source, s->sources, in);
+	if (s->source > s->sources)
+		fprintf(stderr, "\r\033[K%s verified", in);
+	else
+		fprintf(stderr, "\r\033[Ksource %u of %u: %s read", s->source, s->sources, in);
 	if (s->total && s->done <= s->total)
 		fprintf(stderr, " (%u%%)",
 			(unsigned int)((double)s->done * 100 / (double)s->total));

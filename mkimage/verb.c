@@ -65,7 +65,7 @@ static void note_outfile(void *ctx, struct mica_outfile *f)
 }
 
 static int print_json(const char *image, const struct mica_build_stats *st, double seconds,
-		      uint64_t warnings, struct mica_err *err)
+		      bool verified, uint64_t warnings, struct mica_err *err)
 {
 	struct mica_json j;
 	char uuid[MICA_UUID_TEXT];
@@ -88,13 +88,15 @@ static int print_json(const char *image, const struct mica_build_stats *st, doub
 			 st->packer.bytes_in ? (double)st->image_bytes / (double)st->packer.bytes_in
 					     : 0);
 	mica_json_double(&j, "seconds", seconds);
+	mica_json_bool(&j, "verified", verified);
 	mica_json_u64(&j, "warnings", warnings);
 	mica_json_str(&j, "uuid", uuid);
 	mica_json_object_end(&j);
 	return mica_json_finish(&j, err);
 }
 
-static void print_summary(const char *image, const struct mica_build_stats *st, double seconds)
+static void print_summary(const char *image, const struct mica_build_stats *st, double seconds,
+			  bool verified)
 {
 	char in[16], out[16];
 
@@ -103,7 +105,7 @@ static void print_summary(const char *image, const struct mica_build_stats *st, 
 	printf("%s: %" PRIu64 " files, %s in, %s out", image, st->counts.files, in, out);
 	if (st->packer.bytes_in)
 		printf(" (%.1f%%)", (double)st->image_bytes * 100 / (double)st->packer.bytes_in);
-	printf(", %.1f s\n", seconds);
+	printf("%s, %.1f s\n", verified ? ", verified" : "", seconds);
 }
 
 static int run_build(const struct mica_mkimage_options *o, int operands, char **argv,
@@ -129,9 +131,10 @@ static int run_build(const struct mica_mkimage_options *o, int operands, char **
 		return ret;
 	seconds = mica_progress_now() - run.progress.start;
 	if (o->json)
-		return print_json(argv[1], &stats, seconds, run.report.warnings, err);
+		return print_json(argv[1], &stats, seconds, o->build.verify, run.report.warnings,
+				  err);
 	if (!o->quiet)
-		print_summary(argv[1], &stats, seconds);
+		print_summary(argv[1], &stats, seconds, o->build.verify);
 	return 0;
 }
 

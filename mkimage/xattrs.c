@@ -217,17 +217,22 @@ static int item_spool(struct mica_xattrs *x, const struct mica_kv *kv, struct it
 	return mica_spool_write(x->spool, buf, size, &item->spool_off, err);
 }
 
+static int item_key(struct mica_xattrs *x, const struct mica_kv *kv, uint8_t key[MICA_KEYHASH_LEN],
+		    struct mica_err *err)
+{
+	mica_keyhash_begin(x->hash);
+	mica_keyhash_add(x->hash, kv->name, strlen(kv->name) + 1);
+	mica_keyhash_add(x->hash, kv->value, kv->len);
+	return mica_keyhash_end(x->hash, key, err);
+}
+
 static int item_intern(struct mica_xattrs *x, const struct mica_kv *kv, uint32_t *number,
 		       struct mica_err *err)
 {
 	uint8_t key[MICA_KEYHASH_LEN];
 	uint32_t *slot;
-	int ret;
+	int ret = item_key(x, kv, key, err);
 
-	mica_keyhash_begin(x->hash);
-	mica_keyhash_add(x->hash, kv->name, strlen(kv->name) + 1);
-	mica_keyhash_add(x->hash, kv->value, kv->len);
-	ret = mica_keyhash_end(x->hash, key, err);
 	if (!ret)
 		ret = item_table_grow(x, err);
 	if (!ret)
@@ -341,6 +346,30 @@ int mica_xattrs_intern(struct mica_xattrs *x, const struct mica_kv *kvs, size_t 
 			return mica_err_wrap(err, "%s", sorted[i]->name);
 	}
 	return set_intern(x, members, (uint32_t)count, id, err);
+}
+
+int mica_xattrs_equal(struct mica_xattrs *x, uint32_t id, const struct mica_kv *kvs, size_t count,
+		      bool *equal, struct mica_err *err)
+{
+	const struct set *s = &x->sets[id];
+	bool seen[MICA_XATTRS_MAX] = {0};
+	uint8_t key[MICA_KEYHASH_LEN];
+
+	*equal = count == s->count;
+	for (size_t i = 0; *equal && i < count; i++) {
+		uint32_t member = 0;
+		int ret = item_key(x, &kvs[i], key, err);
+
+		if (ret)
+			return ret;
+		while (member < s->count &&
+		       memcmp(x->items[x->members[s->first + member]].key, key, sizeof(key)))
+			member++;
+		*equal = member < s->count && !seen[member];
+		if (*equal)
+			seen[member] = true;
+	}
+	return 0;
 }
 
 void mica_xattrs_ref(struct mica_xattrs *x, uint32_t id)

@@ -6,6 +6,7 @@
 #ifndef MICA_MKIMAGE_XATTRS_H
 #define MICA_MKIMAGE_XATTRS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../lib/err.h"
@@ -35,6 +36,10 @@ const char *mica_xattrs_refuse(const struct mica_kv *kv);
  */
 int mica_xattrs_intern(struct mica_xattrs *xattrs, const struct mica_kv *kvs, size_t count,
 		       uint32_t *id, struct mica_err *err);
+
+/* Whether set id is made of these, each name once, in any order. */
+int mica_xattrs_equal(struct mica_xattrs *xattrs, uint32_t id, const struct mica_kv *kvs,
+		      size_t count, bool *equal, struct mica_err *err);
 
 /* One more inode carries this set. */
 void mica_xattrs_ref(struct mica_xattrs *xattrs, uint32_t id);

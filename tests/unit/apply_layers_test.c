@@ -192,6 +192,14 @@ static void test_link_to_hidden_file(void **state)
 	expect_stored("t ");
 }
 
+static void test_scratch_space_that_forgets(void **state)
+{
+	(void)state;
+	packer.scratch_forgets = true;
+	EXPECT_ERROR(MICA_E_SYS, "scratch space does not give back what was put there", "f=low h@f",
+		     "f=top");
+}
+
 static void test_link_in_one_layer_to_hidden_file(void **state)
 {
 	(void)state;
@@ -436,6 +444,7 @@ int main(void)
 		LAYERS_TEST(test_directory_kept_by_upper_content),
 		LAYERS_TEST(test_link_across_layers),
 		LAYERS_TEST(test_link_to_hidden_file),
+		LAYERS_TEST(test_scratch_space_that_forgets),
 		LAYERS_TEST(test_link_in_one_layer_to_hidden_file),
 		LAYERS_TEST(test_link_to_link),
 		LAYERS_TEST(test_link_to_link_hidden_above),

@@ -23,6 +23,7 @@ struct mica_packer {
 	size_t count;
 	char *scratch;
 	size_t scratch_len, scratch_cap;
+	bool scratch_forgets; /* what is read back is not what was written */
 };
 
 struct mica_xattrs {

@@ -233,6 +233,8 @@ enum erofs_lcluster_type {
 #define EROFS_LI_PARTIAL_REF (1u << 15)
 #define EROFS_LI_D0_CBLKCNT  (1u << 11)
 
+#define EROFS_FULL_INDEX_RESERVED 8u /* bytes between the map header and the full index */
+
 struct erofs_lcluster_disk {
 	le16 advise;	 /* type, PARTIAL_REF */
 	le16 clusterofs; /* HEAD, PLAIN: < lcluster size */

@@ -9,6 +9,7 @@
 #ifndef MICA_FORMATS_EROFS_COMPACT_H
 #define MICA_FORMATS_EROFS_COMPACT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "erofs.h"
@@ -31,6 +32,7 @@ struct erofs_lcluster {
 	uint16_t delta1;     /* NONHEAD: distance to the next head, or the end */
 	uint16_t cblocks;    /* NONHEAD with delta0 1: blocks of the pcluster, below 2048 */
 	uint32_t block;	     /* heads: first block of the pcluster */
+	bool partial;	     /* heads: PARTIAL_REF; the full index alone can say it */
 };
 
 #define EROFS_COMPACT_PAIR 2u  /* entries of an 8-byte pack */

@@ -23,7 +23,7 @@
 #define TREE_CLASSES ((sizeof(struct mica_tnode) + TREE_NAME_MAX + 1) / TREE_ALIGN + 1)
 
 /* with two hash buckets and a NUL this leaves room in the 256 bytes promised for an entry */
-static_assert(sizeof(struct mica_tinode) + sizeof(struct mica_tnode) <= 160, "size of an entry");
+static_assert(sizeof(struct mica_tinode) + sizeof(struct mica_tnode) <= 176, "size of an entry");
 
 struct tree_slab {
 	struct tree_slab *next;

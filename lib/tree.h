@@ -20,12 +20,15 @@
 /* Where a regular file's or symlink's bytes went; filled by the packer. */
 struct mica_data {
 	uint8_t kind;	      /* enum mica_data_kind, private to mkimage/ */
-	uint8_t lclusterbits; /* uniform encoded extents */
-	uint16_t flags;
+	uint8_t lclusterbits; /* chunks; uniform encoded extents */
+	uint8_t flags;
+	uint8_t alg;	    /* compressed: what map headers name */
+	uint16_t dev;	    /* of start */
 	uint32_t count;	    /* extents in the spool */
 	uint32_t tail_len;  /* bytes of the inline tail or pcluster in the spool */
 	uint32_t blocks;    /* blocks stored, for st_blocks */
-	uint64_t start;	    /* first block or byte in the image */
+	uint64_t start;	    /* byte address in the device of the first stored byte */
+	uint64_t fragment;  /* byte address in the packed inode */
 	uint64_t spool_off; /* extents, then the tail, in the spool */
 };
 

@@ -3,6 +3,7 @@
 #ifndef MICA_MKIMAGE_DATA_H
 #define MICA_MKIMAGE_DATA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MICA_BLOCK	4096u
@@ -16,13 +17,19 @@
 
 enum mica_data_kind {
 	MICA_DATA_NONE,	     /* no bytes at all */
-	MICA_DATA_FLAT,	     /* blocks from `start`, then the tail */
-	MICA_DATA_CHUNK,     /* spool: runs; blocks from `start`, holes left out */
-	MICA_DATA_PCLUSTERS, /* spool: extents; block-aligned pclusters from `start`, then the tail */
-	MICA_DATA_EXTENTS,   /* spool: extents; encoded bytes from `start` (a byte address) */
+	MICA_DATA_FLAT,	     /* bytes from `start` of device `dev`, block-aligned, then the tail */
+	MICA_DATA_CHUNK,     /* spool: runs of whole chunks and holes */
+	MICA_DATA_PCLUSTERS, /* spool: extents in whole blocks, then the tail or a fragment */
+	MICA_DATA_EXTENTS,   /* spool: extents at any byte, then perhaps a fragment */
+	MICA_DATA_FRAGMENT,  /* the whole file lies in the packed inode, at `fragment` */
 };
 
-#define MICA_DATA_TAIL_ENCODED 1u /* mica_data.flags: the tail is a pcluster, the last extent's */
+/* mica_data.flags */
+enum {
+	MICA_DATA_TAIL_ENCODED = 1,  /* the tail is a pcluster, the last extent's */
+	MICA_DATA_TAIL_FRAGMENT = 2, /* behind the extents: the packed inode's bytes at `fragment` */
+	MICA_DATA_SCATTERED = 4,     /* the extents do not lie one behind the other */
+};
 
 /*
  * An image has fewer blocks than this: 32 bits, without the one that means a
@@ -33,10 +40,13 @@ enum mica_data_kind {
 
 /* One extent of the list in the spool (extlist.h); they follow each other without gaps. */
 struct mica_pext {
-	uint64_t llen; /* decoded bytes */
-	uint32_t plen; /* stored bytes, 0: a hole or (last one) the inline pcluster;
-				 * MICA_DATA_CHUNK: 1 when stored, then as llen bytes */
-	int32_t alg;   /* enum erofs_alg, -1: plain */
+	uint64_t llen;	 /* decoded bytes */
+	uint64_t pstart; /* byte address in the device */
+	uint32_t plen;	 /* stored bytes, 0: a hole or (last one) the inline pcluster;
+			  * MICA_DATA_CHUNK: 1 when stored, then as llen bytes */
+	uint16_t dev;	 /* 0: the image itself, else 1 + index in the device table */
+	int8_t alg;	 /* enum erofs_alg, -1: plain */
+	bool partial;	 /* the pcluster decodes to more than llen bytes */
 };
 
 #endif

@@ -38,7 +38,7 @@ static uint32_t inode_u(const struct mica_tinode *i, const struct mica_shape *s)
 	case EROFS_LAYOUT_CHUNK:
 		return s->chunk_bits - MICA_BLOCK_BITS;
 	default:
-		return (uint32_t)i->data.start;
+		return (uint32_t)(i->data.start / MICA_BLOCK);
 	}
 }
 

@@ -34,6 +34,8 @@ static uint32_t features(const struct mica_layout *l)
 		f |= EROFS_INCOMPAT_ZERO_PADDING | EROFS_INCOMPAT_COMPR_CFGS;
 	if (l->any_chunk)
 		f |= EROFS_INCOMPAT_CHUNKED_FILE;
+	if (l->any_shared)
+		f |= EROFS_INCOMPAT_FRAGMENTS;
 	if (l->any_tail_pcluster)
 		f |= EROFS_INCOMPAT_ZTAILPACKING;
 	if (l->opts->compat.extents)

@@ -12,6 +12,9 @@ void mica_extlist_clear(struct mica_extlist *l)
 	l->segment_count = 0;
 	l->end = 0;
 	l->bounds = 0;
+	l->longest = 0;
+	l->stored = 0;
+	l->scattered = false;
 }
 
 void mica_extlist_free(struct mica_extlist *l)
@@ -50,6 +53,27 @@ static int segment_flush(struct mica_extlist *l, struct mica_spool *spool, struc
 	return 0;
 }
 
+/* Bytes that an extent takes where it is stored. */
+static uint64_t pext_stored(const struct mica_pext *x)
+{
+	return x->alg < 0 && x->plen == 1 ? x->llen : x->plen;
+}
+
+static bool pext_follows(const struct mica_pext *last, const struct mica_pext *x)
+{
+	if (last->alg >= 0 || x->alg >= 0 || last->plen != x->plen || x->plen > 1)
+		return false;
+	return !x->plen || (last->dev == x->dev && last->pstart + last->llen == x->pstart);
+}
+
+static void note_place(struct mica_extlist *l, const struct mica_pext *x)
+{
+	if (!x->plen)
+		return;
+	l->scattered |= x->dev || x->partial || (l->stored && l->stored != x->pstart);
+	l->stored = x->pstart + pext_stored(x);
+}
+
 int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mica_pext x,
 		     struct mica_err *err)
 {
@@ -58,9 +82,12 @@ int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mi
 
 	if (!x.llen)
 		return 0;
-	if (last && last->plen == x.plen && last->alg == -1 && x.alg == -1 && x.plen <= 1) {
+	if (last && pext_follows(last, &x)) {
 		last->llen += x.llen;
 		l->end += x.llen;
+		if (x.plen)
+			l->longest = mica_max(l->longest, last->llen);
+		note_place(l, &x);
 		return 0;
 	}
 	if (mica_extlist_count(l) == UINT32_MAX)
@@ -75,7 +102,20 @@ int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mi
 	l->v[l->used++] = x;
 	l->bounds |= l->end;
 	l->end += x.llen;
+	if (x.plen || x.alg >= 0)
+		l->longest = mica_max(l->longest, x.llen);
+	note_place(l, &x);
 	return 0;
+}
+
+unsigned int mica_extlist_uniform_bits(const struct mica_extlist *l)
+{
+	/* all begin at multiples of the lowest bit that a beginning has */
+	unsigned int bits = l->bounds ? (unsigned int)__builtin_ctzll(l->bounds)
+				      : 64 - (unsigned int)__builtin_clzll(l->longest | 1);
+
+	bits = mica_max(bits, MICA_BLOCK_BITS);
+	return bits < 63 && l->longest <= 1ULL << bits && !(l->bounds % (1ULL << bits)) ? bits : 0;
 }
 
 uint64_t mica_extlist_count(const struct mica_extlist *l)

@@ -8,6 +8,7 @@
 #ifndef MICA_MKIMAGE_EXTLIST_H
 #define MICA_MKIMAGE_EXTLIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,21 +25,27 @@ struct mica_extlist {
 	struct mica_pext *v; /* behind the full segments */
 	uint64_t *segments;  /* offsets in the spool */
 	uint32_t used, cap, segment_count, segment_cap;
-	uint64_t end;	 /* decoded bytes */
-	uint64_t bounds; /* all places where an extent begins, or-ed together */
+	uint64_t end;	  /* decoded bytes */
+	uint64_t bounds;  /* all places where an extent begins, or-ed together */
+	uint64_t longest; /* decoded bytes of the longest extent that is no hole */
+	uint64_t stored;  /* address behind the last stored extent, 0: none yet */
+	bool scattered;	  /* the stored extents do not lie one behind the other */
 };
 
 void mica_extlist_clear(struct mica_extlist *l);
 void mica_extlist_free(struct mica_extlist *l);
 
 /*
- * The next extent; holes and stored raw runs (x.plen 0 and 1, plain) are merged
- * with the one before. MICA_E_LIMIT when an inode could not count them.
+ * The next extent; holes and adjacent stored raw runs (x.plen 0 and 1, plain) are
+ * merged with the one before. MICA_E_LIMIT when an inode could not count them.
  */
 int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mica_pext x,
 		     struct mica_err *err);
 
 uint64_t mica_extlist_count(const struct mica_extlist *l);
+
+/* log2 of the size that every extent but holes and the last one has; 0: there is none. */
+unsigned int mica_extlist_uniform_bits(const struct mica_extlist *l);
 
 /* Everything into the spool, the tail behind it: *off. */
 int mica_extlist_save(struct mica_extlist *l, struct mica_spool *spool, const void *tail,

@@ -48,12 +48,12 @@ static bool inode_is_compact(const struct mica_layout *l, const struct mica_tino
 /* Record size of an extent list: the smallest form that can say it and is found fast. */
 static unsigned int extents_rec_size(const struct mica_layout *l, const struct mica_tinode *i)
 {
-	uint64_t uniform = mica_div_round_up(i->size, l->opts->cluster);
-	uint64_t end = i->data.start + (uint64_t)(i->data.blocks + 1) * MICA_BLOCK;
+	unsigned int bits = i->data.lclusterbits;
+	uint64_t uniform = bits ? mica_div_round_up(i->size, 1ULL << bits) : UINT64_MAX;
 
-	if (uniform <= EXTENTS_SHORT)
+	if (uniform <= EXTENTS_SHORT && !(i->data.flags & MICA_DATA_SCATTERED))
 		return 4;
-	if (end <= UINT32_MAX && uniform <= 2 * (uint64_t)i->data.count)
+	if (l->meta_start <= UINT32_MAX && uniform <= 2 * (uint64_t)i->data.count)
 		return 8;
 	return i->size <= UINT32_MAX ? 16 : 32;
 }
@@ -62,16 +62,38 @@ static void shape_extents(const struct mica_layout *l, const struct mica_tinode 
 			  struct mica_shape *s)
 {
 	uint64_t count = i->data.count;
+	bool fragment = i->data.flags & MICA_DATA_TAIL_FRAGMENT;
 
 	s->layout = EROFS_LAYOUT_COMPRESSED_FULL;
 	s->rec_size = extents_rec_size(l, i);
 	s->index_off = mica_round_up(s->head, 8);
 	s->head = mica_round_up(s->index_off + sizeof(struct erofs_map_header_disk), s->rec_size);
 	if (s->rec_size <= 8)
-		count = mica_div_round_up(i->size, l->opts->cluster);
+		count = mica_div_round_up(i->size, 1ULL << i->data.lclusterbits);
+	else
+		count += fragment;
 	if (s->rec_size == 4)
 		s->head += sizeof(le64);
 	s->head += count * s->rec_size;
+}
+
+/*
+ * The compact index finds an address by counting up pclusters, and has 32 bits for the
+ * fragment's offset.
+ */
+static bool pclusters_need_full(const struct mica_tinode *i)
+{
+	return i->data.flags & MICA_DATA_SCATTERED ||
+	       (i->data.flags & MICA_DATA_TAIL_FRAGMENT && i->data.fragment > UINT32_MAX);
+}
+
+/* The map header is all that a file in the packed inode has. */
+static void shape_fragment(const struct mica_layout *l, struct mica_shape *s)
+{
+	s->layout = l->opts->compat.extents ? EROFS_LAYOUT_COMPRESSED_FULL
+					    : EROFS_LAYOUT_COMPRESSED_COMPACT;
+	s->index_off = mica_round_up(s->head, 8);
+	s->head = s->index_off + sizeof(struct erofs_map_header_disk);
 }
 
 static void shape_pclusters(const struct mica_tinode *i, struct mica_shape *s)
@@ -79,9 +101,14 @@ static void shape_pclusters(const struct mica_tinode *i, struct mica_shape *s)
 	uint64_t total = mica_div_round_up(i->size, MICA_BLOCK);
 	struct erofs_compact_plan plan;
 
-	s->layout = EROFS_LAYOUT_COMPRESSED_COMPACT;
 	s->index_off = mica_round_up(s->head, 8);
 	s->head = s->index_off + sizeof(struct erofs_map_header_disk);
+	if (pclusters_need_full(i)) {
+		s->layout = EROFS_LAYOUT_COMPRESSED_FULL;
+		s->head += EROFS_FULL_INDEX_RESERVED + total * sizeof(struct erofs_lcluster_disk);
+		return;
+	}
+	s->layout = EROFS_LAYOUT_COMPRESSED_COMPACT;
 	erofs_compact_plan(s->head, total, &plan);
 	s->head += plan.bytes;
 }
@@ -116,6 +143,9 @@ void mica_layout_shape(const struct mica_layout *l, const struct mica_tinode *i,
 		break;
 	case MICA_DATA_CHUNK:
 		shape_chunks(i, s);
+		break;
+	case MICA_DATA_FRAGMENT:
+		shape_fragment(l, s);
 		break;
 	default:
 		break;
@@ -194,6 +224,8 @@ static int visit_place(void *ctx, struct mica_tnode *node, struct mica_err *err)
 	l->any_encoded |= s.layout == EROFS_LAYOUT_COMPRESSED_FULL ||
 			  s.layout == EROFS_LAYOUT_COMPRESSED_COMPACT;
 	l->any_tail_pcluster |= (i->data.flags & MICA_DATA_TAIL_ENCODED) != 0;
+	l->any_shared |= i->data.kind == MICA_DATA_FRAGMENT ||
+			 i->data.flags & (MICA_DATA_TAIL_FRAGMENT | MICA_DATA_SCATTERED);
 	/* each time: the maps of a few enormous sparse files would be more than 64 bits can count */
 	return p->cursor > MICA_BYTES_MAX ? too_large(p->cursor, err) : 0;
 }
@@ -245,7 +277,7 @@ static int visit_census(void *ctx, struct mica_tnode *node, struct mica_err *err
 	i->data = (struct mica_data){
 		.kind = MICA_DATA_FLAT,
 		.tail_len = tail <= MICA_TAIL_MAX ? tail : 0,
-		.start = c->dir_block,
+		.start = c->dir_block * MICA_BLOCK,
 	};
 	i->data.blocks = (uint32_t)mica_div_round_up(i->size - i->data.tail_len, MICA_BLOCK);
 	c->dir_block += i->data.blocks;

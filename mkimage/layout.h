@@ -26,6 +26,7 @@ struct mica_layout {
 	uint64_t end;	   /* bytes */
 	uint64_t inodes;
 	bool any_chunk, any_encoded, any_tail_pcluster;
+	bool any_shared; /* fragments, or pclusters that several files may use */
 	uint32_t next_ino;
 };
 

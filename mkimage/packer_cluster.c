@@ -31,13 +31,14 @@ static int pcluster_write(struct mica_packer *p, const void *buf, uint32_t len, 
 			  struct mica_err *err)
 {
 	uint32_t plen = blocks_of(len) * MICA_BLOCK;
+	uint64_t start = mica_outfile_pos(p->out);
 	int ret = mica_outfile_zeros(p->out, plen - len, err);
 
 	if (!ret)
 		ret = mica_outfile_write(p->out, buf, len, err);
 	note_pcluster(p, plen);
 	p->file.done += llen;
-	return ret ? ret : packer_ext_add(p, llen, plen, (int32_t)p->opts->codec.alg, err);
+	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)p->opts->codec.alg, err);
 }
 
 static int zeros_encode(struct mica_packer *p, uint64_t len, struct mica_err *err)
@@ -81,7 +82,7 @@ int packer_flush_zeros(struct mica_packer *p, struct mica_err *err)
 	f->zeros = 0;
 	f->done += zeros;
 	f->any_hole = true;
-	return packer_ext_add(p, zeros, 0, -1, err);
+	return packer_ext_add(p, zeros, 0, 0, -1, err);
 }
 
 /*
@@ -92,8 +93,9 @@ static int plain_write(struct mica_packer *p, const struct piece *piece, const u
 		       struct mica_err *err)
 {
 	struct store_file *f = &p->file;
-	uint32_t len = piece->in_len, tail = len % MICA_BLOCK;
+	uint32_t len = piece->in_len, tail = len % MICA_BLOCK, plen = len;
 	bool flat = piece->last && !f->any_encoded && !f->any_hole && f->start % MICA_BLOCK == 0;
+	uint64_t start = mica_outfile_pos(p->out);
 	int ret;
 
 	if (flat && tail && tail <= MICA_TAIL_MAX) {
@@ -104,8 +106,10 @@ static int plain_write(struct mica_packer *p, const struct piece *piece, const u
 	ret = mica_outfile_write(p->out, in, len, err);
 	if (!ret && len && (!p->opts->compat.extents || flat))
 		ret = packer_align(p, err);
+	if (!p->opts->compat.extents)
+		plen = blocks_of(plen) * MICA_BLOCK;
 	f->done += piece->in_len;
-	return ret ? ret : packer_ext_add(p, piece->in_len, piece->in_len, -1, err);
+	return ret ? ret : packer_ext_add(p, piece->in_len, start, plen, -1, err);
 }
 
 /* Bytes that a whole file takes when it is stored flat. */
@@ -180,19 +184,21 @@ int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const
 	if (ret || !encodes)
 		return ret ? ret : plain_write(p, piece, in, err);
 	if (p->opts->compat.extents) {
+		uint64_t start = mica_outfile_pos(p->out);
+
 		note_pcluster(p, piece->out_len);
 		f->done += piece->in_len;
 		ret = mica_outfile_write(p->out, out, piece->out_len, err);
 		return ret ? ret
-			   : packer_ext_add(p, piece->in_len, piece->out_len,
-					    (int32_t)p->opts->codec.alg, err);
+			   : packer_ext_add(p, piece->in_len, start, piece->out_len,
+					    (int)p->opts->codec.alg, err);
 	}
 	if (piece->last && p->opts->compat.tail_pclusters && piece->out_len <= MICA_TAIL_MAX) {
 		memcpy(f->tail, out, piece->out_len);
 		f->tail_len = piece->out_len;
 		f->tail_encoded = true;
 		f->any_encoded = true;
-		return packer_ext_add(p, piece->in_len, 0, (int32_t)p->opts->codec.alg, err);
+		return packer_ext_add(p, piece->in_len, 0, 0, (int)p->opts->codec.alg, err);
 	}
 	return pcluster_write(p, out, piece->out_len, piece->in_len, err);
 }
@@ -206,7 +212,7 @@ int packer_end_clusters(struct mica_packer *p, struct mica_err *err)
 	/* all of the file is zeros: file_kind() makes it one hole */
 	if (!f->done && !f->any_encoded) {
 		f->any_hole = true;
-		return packer_ext_add(p, f->zeros, 0, -1, err);
+		return packer_ext_add(p, f->zeros, 0, 0, -1, err);
 	}
 	return packer_flush_zeros(p, err);
 }

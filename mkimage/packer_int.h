@@ -117,7 +117,7 @@ int packer_digest_single(struct mica_keyhash *h, const struct piece *piece,
 bool packer_all_zero(const unsigned char *p, size_t len);
 
 /* The next extent of the file that is being stored. */
-int packer_ext_add(struct mica_packer *p, uint64_t llen, uint32_t plen, int32_t alg,
+int packer_ext_add(struct mica_packer *p, uint64_t llen, uint64_t pstart, uint32_t plen, int alg,
 		   struct mica_err *err);
 int packer_align(struct mica_packer *p, struct mica_err *err);
 

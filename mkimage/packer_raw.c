@@ -5,17 +5,18 @@
 #include "../lib/util.h"
 #include "packer_int.h"
 
-static int raw_stored(struct mica_packer *p, uint64_t len, struct mica_err *err)
+static int raw_stored(struct mica_packer *p, uint64_t start, uint64_t len, struct mica_err *err)
 {
 	p->file.done += len;
-	return packer_ext_add(p, len, 1, -1, err);
+	return packer_ext_add(p, len, start, 1, -1, err);
 }
 
 static int raw_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 {
+	uint64_t start = mica_outfile_pos(p->out);
 	int ret = mica_outfile_zeros(p->out, len, err);
 
-	return ret || !len ? ret : raw_stored(p, len, err);
+	return ret || !len ? ret : raw_stored(p, start, len, err);
 }
 
 static int raw_hole(struct mica_packer *p, uint64_t len, struct mica_err *err)
@@ -26,7 +27,7 @@ static int raw_hole(struct mica_packer *p, uint64_t len, struct mica_err *err)
 		return 0;
 	f->any_hole = true;
 	f->done += len;
-	return packer_ext_add(p, len, 0, -1, err);
+	return packer_ext_add(p, len, 0, 0, -1, err);
 }
 
 /*
@@ -67,7 +68,7 @@ static int raw_end_zeros(struct mica_packer *p, uint32_t chunk, struct mica_err 
 		return raw_zeros(p, rest, err);
 	memset(f->tail, 0, rest);
 	f->tail_len = (uint32_t)rest;
-	return raw_stored(p, rest, err);
+	return raw_stored(p, mica_outfile_pos(p->out), rest, err);
 }
 
 /* The first bytes of a file make its place: at a block boundary. */
@@ -88,12 +89,14 @@ static int raw_data(struct mica_packer *p, const struct piece *piece, const unsi
 {
 	struct store_file *f = &p->file;
 	uint32_t tail = len % MICA_BLOCK;
+	uint64_t start;
 	int ret = raw_place(p, err);
 
 	if (!ret && f->zeros)
 		ret = raw_flush_zeros(p, piece->chunk, err);
 	if (ret)
 		return ret;
+	start = mica_outfile_pos(p->out);
 	if (file_ends && !f->any_hole && tail && tail <= MICA_TAIL_MAX) {
 		ret = mica_outfile_write(p->out, in, len - tail, err);
 		memcpy(f->tail, in + len - tail, tail);
@@ -101,7 +104,7 @@ static int raw_data(struct mica_packer *p, const struct piece *piece, const unsi
 	} else {
 		ret = mica_outfile_write(p->out, in, len, err);
 	}
-	return ret ? ret : raw_stored(p, len, err);
+	return ret ? ret : raw_stored(p, start, len, err);
 }
 
 int packer_store_raw(struct mica_packer *p, const struct piece *piece, const unsigned char *in,

@@ -16,10 +16,10 @@ int packer_align(struct mica_packer *p, struct mica_err *err)
 	return mica_outfile_zeros(p->out, mica_round_up(pos, MICA_BLOCK) - pos, err);
 }
 
-int packer_ext_add(struct mica_packer *p, uint64_t llen, uint32_t plen, int32_t alg,
+int packer_ext_add(struct mica_packer *p, uint64_t llen, uint64_t pstart, uint32_t plen, int alg,
 		   struct mica_err *err)
 {
-	struct mica_pext x = {.llen = llen, .plen = plen, .alg = alg};
+	struct mica_pext x = {.llen = llen, .pstart = pstart, .plen = plen, .alg = (int8_t)alg};
 
 	return mica_extlist_add(&p->file.exts, p->spool, x, err);
 }
@@ -72,13 +72,22 @@ static int file_publish(struct mica_packer *p, const struct piece *last, struct 
 	struct store_file *f = &p->file;
 	uint64_t stored = mica_outfile_pos(p->out) - f->start;
 	enum mica_data_kind kind = file_kind(p, last);
-	struct mica_data data = {.kind = (uint8_t)kind, .tail_len = f->tail_len};
+	struct mica_data data = {
+		.kind = (uint8_t)kind,
+		.alg = (uint8_t)p->opts->codec.alg,
+		.tail_len = f->tail_len,
+		.start = f->start,
+		.blocks = (uint32_t)mica_div_round_up(stored, MICA_BLOCK),
+		.flags = f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0,
+	};
 	int ret;
 
-	data.start = kind == MICA_DATA_EXTENTS ? f->start : f->start / MICA_BLOCK;
-	data.lclusterbits = kind == MICA_DATA_CHUNK ? chunk_bits(f) : 0;
-	data.blocks = (uint32_t)mica_div_round_up(stored, MICA_BLOCK);
-	data.flags = f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0;
+	if (kind == MICA_DATA_CHUNK)
+		data.lclusterbits = chunk_bits(f);
+	else if (kind == MICA_DATA_EXTENTS)
+		data.lclusterbits = (uint8_t)mica_extlist_uniform_bits(&f->exts);
+	if (f->exts.scattered)
+		data.flags |= MICA_DATA_SCATTERED;
 	if (kind == MICA_DATA_FLAT)
 		mica_extlist_clear(&f->exts);
 	data.count = (uint32_t)mica_extlist_count(&f->exts);

@@ -106,7 +106,7 @@ static void survey_dir(struct survey *s, const struct mica_tinode *i)
 	if (!i->data.blocks)
 		return;
 	/* one behind the other, in the order of the walk */
-	assert_int_equal(i->data.start, s->dir_block);
+	assert_int_equal(i->data.start, s->dir_block * MICA_BLOCK);
 	s->dir_block += i->data.blocks;
 }
 
@@ -456,21 +456,24 @@ static void records_of_extents(void **state)
 	static const struct {
 		uint64_t size;
 		uint32_t count;
-		uint64_t start;
-		uint32_t blocks;
+		uint64_t data_end;
+		uint8_t bits, flags;
 		unsigned int rec;
 	} cases[] = {
-		{1, 1, 4096, 1, 4},
-		{16 << 20, 64, 1ull << 40, 4096, 4},
-		{(16 << 20) + 1, 65, 4096, 4097, 8},
+		{1, 1, 4096, 12, 0, 4},
+		{1, 1, 4096, 12, MICA_DATA_SCATTERED, 8},
+		{16 << 20, 64, 1ull << 40, 18, 0, 4},
+		{(16 << 20) + 1, 65, 4096, 18, 0, 8},
 		/* addresses over 4 GiB, too few records for so many clusters */
-		{(16 << 20) + 1, 65, UINT32_MAX - 4096ull * 4097, 4097, 16},
-		{(16 << 20) + 1, 65, UINT32_MAX - 4096ull * 4099, 4097, 8},
-		{100 << 20, 200, 4096, 100, 8},
-		{100 << 20, 199, 4096, 100, 16},
-		{UINT32_MAX, 100, 4096, 100, 16},
-		{UINT32_MAX + 1ull, 100, 4096, 100, 32},
-		{INT64_MAX, 3, 4096, 100, 32},
+		{(16 << 20) + 1, 65, 1ull << 32, 18, 0, 16},
+		{(16 << 20) + 1, 65, UINT32_MAX, 18, 0, 8},
+		{100 << 20, 200, 4096, 18, 0, 8},
+		{100 << 20, 199, 4096, 18, 0, 16},
+		/* no size in common */
+		{16 << 20, 64, 4096, 0, 0, 16},
+		{UINT32_MAX, 100, 4096, 18, 0, 16},
+		{UINT32_MAX + 1ull, 100, 4096, 18, 0, 32},
+		{INT64_MAX, 3, 4096, 18, 0, 32},
 	};
 
 	(void)state;
@@ -481,17 +484,19 @@ static void records_of_extents(void **state)
 		struct mica_shape shape;
 
 		inode.data = (struct mica_data){.kind = MICA_DATA_EXTENTS,
-						.count = cases[i].count,
-						.start = cases[i].start,
-						.blocks = cases[i].blocks};
+						.lclusterbits = cases[i].bits,
+						.flags = cases[i].flags,
+						.count = cases[i].count};
+		layout.meta_start = cases[i].data_end;
 		mica_layout_shape(&layout, &inode, &shape);
 		assert_int_equal(shape.rec_size, cases[i].rec);
 		assert_int_equal(shape.index_off % 8, 0);
 		assert_true(shape.head - shape.index_off >=
 			    8 + (uint64_t)shape.rec_size *
-					    (shape.rec_size > 8 ? cases[i].count
-								: mica_div_round_up(cases[i].size,
-										    256 << 10)));
+					    (shape.rec_size > 8
+						     ? cases[i].count
+						     : mica_div_round_up(cases[i].size,
+									 1ull << cases[i].bits)));
 	}
 }
 

@@ -210,9 +210,10 @@ static void flat_check(const struct file *f, char *text, size_t len)
 
 	assert_false(data->flags);
 	if (full) {
-		assert_non_null(fake_outfile_at(&out, data->start * MICA_BLOCK,
-						mica_round_up(full, MICA_BLOCK)));
-		compare(f, 0, fake_outfile_at(&out, data->start * MICA_BLOCK, full), full);
+		assert_int_equal(data->start % MICA_BLOCK, 0);
+		assert_non_null(
+			fake_outfile_at(&out, data->start, mica_round_up(full, MICA_BLOCK)));
+		compare(f, 0, fake_outfile_at(&out, data->start, full), full);
 	}
 	if (data->tail_len) {
 		assert_int_equal(full % MICA_BLOCK, 0);
@@ -225,19 +226,20 @@ static void flat_check(const struct file *f, char *text, size_t len)
 static void list_check(const struct file *f, char *text, size_t len)
 {
 	const struct mica_data *data = &f->inode.data;
-	struct place p = {.data = data, .pa = data->start};
+	struct place p = {.data = data};
+	uint64_t stored = 0;
 	const struct mica_pext *x;
 	struct mica_extreader r;
 	int ret = 0;
 
-	if (data->kind != MICA_DATA_EXTENTS)
-		p.pa *= MICA_BLOCK;
 	mica_extreader_start(&r, spool, data);
 	while ((x = mica_extreader_next(&r, &ret, &err))) {
 		char kind;
 
 		p.x = *x;
+		p.pa = x->pstart;
 		kind = extent_check(f, &p);
+		stored += p.pa - x->pstart;
 		p.la += x->llen;
 		if (strlen(text) + 40 < len)
 			sprintf(text + strlen(text), " %c%" PRIu64, kind, x->llen);
@@ -246,9 +248,7 @@ static void list_check(const struct file *f, char *text, size_t len)
 	}
 	assert_int_equal(ret, 0);
 	assert_int_equal(p.la, f->inode.size);
-	assert_true(
-		(uint64_t)data->blocks * MICA_BLOCK >=
-		p.pa - (data->kind == MICA_DATA_EXTENTS ? data->start : data->start * MICA_BLOCK));
+	assert_true((uint64_t)data->blocks * MICA_BLOCK >= stored);
 }
 
 /* How the file is stored, in words, after a look at every byte of it. */

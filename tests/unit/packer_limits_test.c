@@ -111,7 +111,7 @@ static void symlinks(void **state)
 			tail_read(d, got);
 			assert_memory_equal(got, target, d->tail_len);
 		}
-		at = files[3].inode.data.start * MICA_BLOCK;
+		at = files[3].inode.data.start;
 		assert_int_equal(files[3].inode.data.kind, MICA_DATA_FLAT);
 		assert_int_equal(files[3].inode.data.tail_len, 0);
 		assert_memory_equal(fake_outfile_at(&out, at, MICA_BLOCK), target, 4095);
@@ -183,10 +183,12 @@ static void long_lists(void **state)
 
 		mica_extlist_clear(&l);
 		for (uint32_t k = 0; k < counts[i]; k++)
-			assert_int_equal(mica_extlist_add(&l, spool,
-							  (struct mica_pext){k + 1, k + 2, 3},
-							  &err),
-					 0);
+			assert_int_equal(
+				mica_extlist_add(
+					&l, spool,
+					(struct mica_pext){.llen = k + 1, .plen = k + 2, .alg = 3},
+					&err),
+				0);
 		assert_int_equal(mica_extlist_count(&l), counts[i]);
 		assert_int_equal(mica_extlist_save(&l, spool, "tail", 5, &data.spool_off, &err), 0);
 		mica_extreader_start(&r, spool, &data);
@@ -207,10 +209,20 @@ static void what_a_list_merges(void **state)
 {
 	struct mica_extlist l = {0};
 	static const struct mica_pext give_these[] = {
-		{100, 0, -1}, {200, 0, -1}, {0, 1, -1}, {50, 1, -1}, {50, 1, -1},
-		{30, 7, -1},  {30, 7, -1},  {9, 0, 0},	{9, 0, 0},   {1, 0, -1},
+		{.llen = 100, .alg = -1},
+		{.llen = 200, .alg = -1},
+		{.llen = 0, .plen = 1, .alg = -1},
+		{.llen = 50, .pstart = 4096, .plen = 1, .alg = -1},
+		{.llen = 50, .pstart = 4146, .plen = 1, .alg = -1},
+		{.llen = 30, .pstart = 4196, .plen = 7, .alg = -1},
+		{.llen = 30, .pstart = 4203, .plen = 7, .alg = -1},
+		{.llen = 9, .alg = 0},
+		{.llen = 9, .alg = 0},
+		{.llen = 1, .alg = -1},
+		{.llen = 5, .pstart = 8192, .plen = 1, .alg = -1},
+		{.llen = 5, .pstart = 4096, .plen = 1, .alg = -1},
 	};
-	static const uint64_t lens[] = {300, 100, 30, 30, 9, 9, 1};
+	static const uint64_t lens[] = {300, 100, 30, 30, 9, 9, 1, 5, 5};
 
 	(void)state;
 	assert_int_equal(mica_spool_new("packer.img", &spool, &err), 0);
@@ -219,18 +231,21 @@ static void what_a_list_merges(void **state)
 	assert_int_equal(mica_extlist_count(&l), COUNT(lens));
 	for (size_t i = 0; i < COUNT(lens); i++)
 		assert_int_equal(l.v[i].llen, lens[i]);
-	assert_int_equal(l.end, 479);
-	assert_int_equal(l.bounds, 300 | 400 | 430 | 460 | 469 | 478);
+	assert_int_equal(l.end, 489);
+	assert_int_equal(l.bounds, 300 | 400 | 430 | 460 | 469 | 478 | 479 | 484);
+	assert_int_equal(l.longest, 100);
+	assert_true(l.scattered);
 	/* an inode cannot count more */
 	l.segment_count = MICA_EXTLIST_SEGMENT - 1;
 	l.used = MICA_EXTLIST_SEGMENT - 1;
 	l.v = realloc(l.v, MICA_EXTLIST_SEGMENT * sizeof(*l.v));
 	assert_non_null(l.v);
-	l.v[l.used - 1] = (struct mica_pext){1, 5, 0};
+	l.v[l.used - 1] = (struct mica_pext){.llen = 1, .plen = 5};
 	l.cap = MICA_EXTLIST_SEGMENT;
 	assert_int_equal(mica_extlist_count(&l), UINT32_MAX);
-	assert_int_equal(mica_extlist_add(&l, spool, (struct mica_pext){1, 5, 0}, &err),
-			 MICA_E_LIMIT);
+	assert_int_equal(
+		mica_extlist_add(&l, spool, (struct mica_pext){.llen = 1, .plen = 5}, &err),
+		MICA_E_LIMIT);
 	assert_string_equal(err.msg, "more than 4294967295 extents in a file");
 	mica_extlist_free(&l);
 	mica_spool_free(spool);

@@ -191,6 +191,12 @@ static int item_table_grow(struct mica_xattrs *x, struct mica_err *err)
 	return 0;
 }
 
+static uint64_t entry_size(size_t name_len, size_t len)
+{
+	return mica_round_up(sizeof(struct erofs_xattr_entry_disk) + name_len + len,
+			     EROFS_XATTR_ALIGN);
+}
+
 /* The pair as it will stand on disk, into the spool. */
 static int item_spool(struct mica_xattrs *x, const struct mica_kv *kv, struct item *item,
 		      struct mica_err *err)
@@ -203,7 +209,7 @@ static int item_spool(struct mica_xattrs *x, const struct mica_kv *kv, struct it
 		.name_index = index,
 		.value_size = le16_make((uint16_t)kv->len),
 	};
-	size_t size = mica_round_up(sizeof(head) + name_len + kv->len, EROFS_XATTR_ALIGN);
+	size_t size = entry_size(name_len, kv->len);
 	cleanup_free unsigned char *buf = calloc(1, size);
 
 	if (!buf)
@@ -323,25 +329,48 @@ static int kv_compare(const void *a, const void *b)
 		      (*(const struct mica_kv *const *)b)->name);
 }
 
+/* Whatever is shared in the end, the set must fit behind an inode. */
+static int set_check(const struct mica_kv *kvs, size_t count, struct mica_err *err)
+{
+	uint64_t size = sizeof(struct erofs_xattr_ibody_disk);
+
+	if (count <= MICA_XATTRS_SHARED_MAX)
+		return 0;
+	for (size_t i = 0; i < count && size <= MICA_XATTRS_BYTES_MAX; i++) {
+		const char *suffix = "";
+
+		name_split(kvs[i].name, &suffix);
+		size += entry_size(strlen(suffix), kvs[i].len);
+	}
+	if (size <= MICA_XATTRS_BYTES_MAX)
+		return 0;
+	return mica_err_set(err, MICA_E_LIMIT,
+			    "%zu extended attributes are more than %u, and more than %u bytes",
+			    count, MICA_XATTRS_SHARED_MAX, MICA_XATTRS_BYTES_MAX);
+}
+
 int mica_xattrs_intern(struct mica_xattrs *x, const struct mica_kv *kvs, size_t count, uint32_t *id,
 		       struct mica_err *err)
 {
-	const struct mica_kv *sorted[MICA_XATTRS_MAX];
-	uint32_t members[MICA_XATTRS_MAX];
+	cleanup_free const struct mica_kv **sorted = NULL;
+	cleanup_free uint32_t *members = NULL;
+	int ret;
 
 	*id = 0;
 	if (!count)
 		return 0;
-	if (count > MICA_XATTRS_MAX)
-		return mica_err_set(err, MICA_E_LIMIT,
-				    "%zu extended attributes are more than the %d that mica stores",
-				    count, MICA_XATTRS_MAX);
+	ret = set_check(kvs, count, err);
+	if (ret)
+		return ret;
+	sorted = calloc(count, sizeof(*sorted));
+	members = calloc(count, sizeof(*members));
+	if (!sorted || !members)
+		return mica_err_nomem(err);
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &kvs[i];
-	qsort(sorted, count, sizeof(sorted[0]), kv_compare);
+	qsort(sorted, count, sizeof(*sorted), kv_compare);
 	for (size_t i = 0; i < count; i++) {
-		int ret = item_intern(x, sorted[i], &members[i], err);
-
+		ret = item_intern(x, sorted[i], &members[i], err);
 		if (ret)
 			return mica_err_wrap(err, "%s", sorted[i]->name);
 	}
@@ -377,12 +406,17 @@ void mica_xattrs_ref(struct mica_xattrs *x, uint32_t id)
 	x->sets[id].refs++;
 }
 
-/* Set by set: make the largest inline members shared until the rest fits beside a tail. */
+/*
+ * Set by set: make the largest inline members shared until the rest fits beside a
+ * tail. A set of more than can be shared takes the room that it takes.
+ */
 static void set_fit(struct mica_xattrs *x, const struct set *s)
 {
 	const uint32_t *members = x->members + s->first;
 	uint64_t size = sizeof(struct erofs_xattr_ibody_disk);
 
+	if (s->count > MICA_XATTRS_SHARED_MAX)
+		return;
 	for (uint32_t i = 0; i < s->count; i++)
 		size += x->items[members[i]].shared ? sizeof(le32) : x->items[members[i]].size;
 	while (size > IBODY_MAX) {
@@ -395,7 +429,7 @@ static void set_fit(struct mica_xattrs *x, const struct set *s)
 				largest = item;
 		}
 		if (!largest)
-			return; /* at most MICA_XATTRS_MAX ids: they fit */
+			return;
 		largest->shared = true;
 		size -= largest->size - sizeof(le32);
 	}
@@ -456,17 +490,34 @@ int mica_xattrs_write_shared(struct mica_xattrs *x, struct mica_outfile *out, st
 	return 0;
 }
 
+/*
+ * How many of the set's members the inode names by id: the first ones of those
+ * that are shared. Others are inline, even if they are in the shared area as well.
+ */
+static uint32_t set_shared(const struct mica_xattrs *x, const struct set *s)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		count += x->items[x->members[s->first + i]].shared;
+	return mica_min(count, MICA_XATTRS_SHARED_MAX);
+}
+
 uint32_t mica_xattrs_ibody_size(const struct mica_xattrs *x, uint32_t id)
 {
 	const struct set *s = &x->sets[id];
-	uint32_t size = sizeof(struct erofs_xattr_ibody_disk);
+	uint32_t shared = set_shared(x, s);
+	uint32_t size = sizeof(struct erofs_xattr_ibody_disk) + shared * (uint32_t)sizeof(le32);
 
 	if (!id)
 		return 0;
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct item *item = &x->items[x->members[s->first + i]];
 
-		size += item->shared ? (uint32_t)sizeof(le32) : item->size;
+		if (item->shared && shared)
+			shared--;
+		else
+			size += item->size;
 	}
 	return size;
 }
@@ -476,32 +527,31 @@ int mica_xattrs_ibody_encode(struct mica_xattrs *x, uint32_t id, unsigned char *
 {
 	const struct set *s = &x->sets[id];
 	const uint32_t *members = x->members + s->first;
-	struct erofs_xattr_ibody_disk head = {0};
+	uint32_t shared = set_shared(x, s);
+	struct erofs_xattr_ibody_disk head = {.shared_count = (uint8_t)shared};
 	uint32_t filter = UINT32_MAX;
-	size_t pos = sizeof(head);
+	size_t id_pos = sizeof(head), pos = sizeof(head) + shared * sizeof(le32);
 
 	if (!id)
 		return 0;
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct item *item = &x->items[members[i]];
 		le32 ref = le32_make(item->shared_id);
+		int ret;
 
 		filter &= ~(1u << item->filter_bit);
-		if (!item->shared)
+		if (item->shared && shared) {
+			memcpy(buf + id_pos, &ref, sizeof(ref));
+			id_pos += sizeof(ref);
+			shared--;
 			continue;
-		memcpy(buf + pos, &ref, sizeof(ref));
-		pos += sizeof(ref);
-		head.shared_count++;
+		}
+		ret = item_read(x, item, buf + pos, err);
+		if (ret)
+			return ret;
+		pos += item->size;
 	}
 	head.name_filter = le32_make(filter);
 	memcpy(buf, &head, sizeof(head));
-	for (uint32_t i = 0; i < s->count; i++) {
-		const struct item *item = &x->items[members[i]];
-		int ret = item->shared ? 0 : item_read(x, item, buf + pos, err);
-
-		if (ret)
-			return ret;
-		pos += item->shared ? 0 : item->size;
-	}
 	return 0;
 }

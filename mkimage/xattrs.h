@@ -16,8 +16,10 @@ struct mica_xattrs;
 struct mica_spool;
 struct mica_outfile;
 
-/* An inode carries at most this many, so that all of them can be shared ones beside a tail. */
-#define MICA_XATTRS_MAX 100
+/* The number of an inode's shared attributes has 8 bits. */
+#define MICA_XATTRS_SHARED_MAX 255u
+/* Bytes of the area behind an inode: 16 bits for (bytes - 12) / 4 + 1. */
+#define MICA_XATTRS_BYTES_MAX ((UINT16_MAX - 1u) * 4u + 12u)
 
 /* spool is borrowed. */
 int mica_xattrs_new(struct mica_spool *spool, struct mica_xattrs **out, struct mica_err *err);
@@ -32,7 +34,8 @@ const char *mica_xattrs_refuse(const struct mica_kv *kv);
 /*
  * A set of attributes that EROFS can hold, in any order, each name once.
  * *id: equal sets have equal ids; 0 is the empty set. MICA_E_LIMIT when the
- * set is larger than an inode can carry.
+ * set is larger than an inode can carry: more than MICA_XATTRS_SHARED_MAX, and more
+ * than MICA_XATTRS_BYTES_MAX when none is shared.
  */
 int mica_xattrs_intern(struct mica_xattrs *xattrs, const struct mica_kv *kvs, size_t count,
 		       uint32_t *id, struct mica_err *err);

@@ -350,6 +350,29 @@ P
   same_tree src mnt
 }
 
+@test "more xattrs than a file system of this machine gives a file" {
+  require_root
+  python_tar x.tar <<'P'
+many = {f"SCHILY.xattr.trusted.{i}": f"value {i}" for i in range(1000)}
+add("a", data=b"a" * 3500, pax=many)
+add("dir", type=tarfile.DIRTYPE, pax=dict(list(many.items())[:300]))
+add("dir/b", data=b"b" * 5000, pax=dict(list(many.items())[:300]))
+P
+  for compat in 5.15 6.15; do
+    mkimage --compat $compat image x.tar
+    "$MICA" fsck image
+    "$MICA" extract --tar image >again.tar
+    mkimage --compat $compat again again.tar
+    cmp image again
+    kernel_is $compat || continue
+    shown image
+    assert_equal "$(getfattr -dm- --absolute-names mnt/a | grep -c '^trusted\.[0-9]*="value [0-9]*"')" 1000
+    assert_equal "$(getfattr -dm- --absolute-names mnt/dir | grep -c '^trusted\.')" 300
+    assert_equal "$(getfattr --only-values -n trusted.299 mnt/dir/b)" "value 299"
+    assert_equal "$(cat mnt/a mnt/dir/b | wc -c)" 8500
+  done
+}
+
 @test "small files and tails lie with their inodes" {
   mkdir src
   for i in {1..100}; do noise 100 "$i" >"src/$i"; done

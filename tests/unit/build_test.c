@@ -321,8 +321,9 @@ static void the_uuid_follows_the_content(void **state)
 
 static void a_failure_leaves_nothing(void **state)
 {
-	static struct mica_kv kvs[MICA_XATTRS_MAX + 1];
-	static char names[MICA_XATTRS_MAX + 1][32];
+	static unsigned char value[2000];
+	static struct mica_kv kvs[MICA_XATTRS_SHARED_MAX + 1];
+	static char names[COUNT(kvs)][32];
 	static const struct span a[] = {{SPAN_RANDOM, 20 * M, 1}};
 	struct entry v[] = {FILE_OF("a", a), FILE_OF("b", a)};
 	struct mica_build_opts o = maker_opts("zstd", 64 * K, "6.12");
@@ -331,9 +332,9 @@ static void a_failure_leaves_nothing(void **state)
 	char dir[] = "failure.XXXXXX", path[64];
 
 	(void)state;
-	for (size_t i = 0; i <= MICA_XATTRS_MAX; i++) {
+	for (size_t i = 0; i < COUNT(kvs); i++) {
 		snprintf(names[i], sizeof(names[i]), "user.%zu", i);
-		kvs[i] = (struct mica_kv){names[i], (unsigned char *)"", 0};
+		kvs[i] = (struct mica_kv){names[i], value, sizeof(value)};
 	}
 	v[1].xattrs = kvs;
 	v[1].xattr_count = COUNT(kvs);

@@ -16,6 +16,9 @@
 #include "fake_outfile.h"
 
 #define GUARD 64
+#define MANY  400u
+/* Sets up to this size leave room for an inode and the longest tail in one block. */
+#define FITTING 100u
 
 static struct mica_spool *spool;
 static struct mica_xattrs *xattrs;
@@ -129,13 +132,13 @@ static uint32_t filter_of(const struct mica_kv *kvs, size_t count)
 /* The set's area behind an inode, decoded, is kvs; returns how many are shared. */
 static unsigned int check(uint32_t id, const struct mica_kv *kvs, size_t count)
 {
-	unsigned char buf[4096 + GUARD];
+	static unsigned char buf[MICA_XATTRS_BYTES_MAX + GUARD];
 	struct erofs_xattr_ibody_disk head;
-	bool seen[MICA_XATTRS_MAX] = {false};
+	bool seen[MANY] = {false};
 	uint32_t size = mica_xattrs_ibody_size(xattrs, id);
 	size_t pos = sizeof(head);
 
-	assert_true(size <= 4096);
+	assert_true(size <= MICA_XATTRS_BYTES_MAX);
 	memset(buf, 0xaa, sizeof(buf));
 	assert_int_equal(mica_xattrs_ibody_encode(xattrs, id, buf, &err), 0);
 	for (size_t i = size; i < sizeof(buf); i++)
@@ -144,8 +147,8 @@ static unsigned int check(uint32_t id, const struct mica_kv *kvs, size_t count)
 		assert_int_equal(size, 0);
 		return 0;
 	}
-	/* with the inode and the longest tail it fits into a block */
-	assert_true(64 + size + MICA_TAIL_MAX <= 4096);
+	if (count <= FITTING)
+		assert_true(64 + size + MICA_TAIL_MAX <= 4096);
 	memcpy(&head, buf, sizeof(head));
 	assert_int_equal(le32_get(head.name_filter), filter_of(kvs, count));
 	for (unsigned int i = 0; i < head.shared_count; i++, pos += 4) {
@@ -268,31 +271,71 @@ static void attributes_of_hidden_files_cost_nothing(void **state)
 	assert_int_equal(check(intern(seen, 1, 0), seen, 1), 0);
 }
 
+static struct mica_kv many[MANY];
+
+/* user.0 with no value, user.1 with 2 bytes, ... */
+static void many_make(void)
+{
+	static unsigned char values[MANY][2 * MANY];
+	static char names[MANY][32];
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "user.%zu", i);
+		memset(values[i], (int)i, sizeof(values[i]));
+		many[i] = kv(names[i], values[i], 2 * i);
+	}
+}
+
 static void many_and_large_ones_fit_beside_a_tail(void **state)
 {
-	static unsigned char large[65535], values[MICA_XATTRS_MAX][200];
-	static char names[MICA_XATTRS_MAX + 1][32];
-	struct mica_kv all[MICA_XATTRS_MAX + 1], single[] = {kv("user.large", large, 65535)};
-	uint32_t id;
+	static unsigned char large[65535];
+	struct mica_kv single[] = {kv("user.large", large, 65535)};
 
 	(void)state;
 	memset(large, 1, sizeof(large));
-	for (size_t i = 0; i <= MICA_XATTRS_MAX; i++) {
-		snprintf(names[i], sizeof(names[i]), "user.%zu", i);
-		memset(values[i % MICA_XATTRS_MAX], (int)i, 200);
-		all[i] = kv(names[i], values[i % MICA_XATTRS_MAX], 2 * (i % MICA_XATTRS_MAX));
-	}
-	assert_int_equal(mica_xattrs_intern(xattrs, all, MICA_XATTRS_MAX + 1, &id, &err),
-			 MICA_E_LIMIT);
-	assert_string_equal(err.msg,
-			    "101 extended attributes are more than the 100 that mica stores");
-	intern(all, MICA_XATTRS_MAX, 1);
-	intern(all, 20, 1);
+	many_make();
+	intern(many, FITTING, 1);
+	intern(many, 20, 1);
 	intern(single, 1, 1);
 	place();
-	assert_in_range(check(intern(all, MICA_XATTRS_MAX, 0), all, MICA_XATTRS_MAX), 90, 100);
-	check(intern(all, 20, 0), all, 20);
+	assert_in_range(check(intern(many, FITTING, 0), many, FITTING), 90, 100);
+	check(intern(many, 20, 0), many, 20);
 	assert_int_equal(check(intern(single, 1, 0), single, 1), 1);
+}
+
+static void more_than_can_be_shared(void **state)
+{
+	(void)state;
+	many_make();
+	/* all of them pay in the shared area, from which an inode can name 255 */
+	for (uint32_t count = MICA_XATTRS_SHARED_MAX; count <= MANY; count += 29)
+		intern(many, count, 2);
+	place();
+	for (uint32_t count = MICA_XATTRS_SHARED_MAX; count <= MANY; count += 29)
+		assert_int_equal(check(intern(many, count, 0), many, count),
+				 MICA_XATTRS_SHARED_MAX);
+}
+
+static void more_than_an_inode_can_carry(void **state)
+{
+	static unsigned char value[65535];
+	uint32_t id = 7;
+
+	(void)state;
+	many_make();
+	/* 16 bytes each beside the value, 12 before all: as much as there can be, and a step more */
+	for (size_t i = 0; i < 256; i++)
+		many[i] = kv(many[i].name, value, 1012 - strlen(many[i].name + strlen("user.")));
+	many[0].len = MICA_XATTRS_BYTES_MAX - 12 - 255 * 1016 - 4 - 1;
+	check(intern(many, 256, 1), many, 256);
+	many[0].len++;
+	assert_int_equal(mica_xattrs_intern(xattrs, many, 256, &id, &err), MICA_E_LIMIT);
+	assert_string_equal(err.msg, "256 extended attributes are more than 255, and more than "
+				     "262148 bytes");
+	/* those that can all be shared have no such limit */
+	for (size_t i = 0; i < 255; i++)
+		many[i].len = 65535;
+	intern(many, 255, 1);
 }
 
 static uint64_t rng;
@@ -375,6 +418,8 @@ int main(void)
 		TEST(shared_where_that_is_smaller),
 		TEST(attributes_of_hidden_files_cost_nothing),
 		TEST(many_and_large_ones_fit_beside_a_tail),
+		TEST(more_than_can_be_shared),
+		TEST(more_than_an_inode_can_carry),
 		TEST(random_sets),
 		TEST(a_hundred_thousand_sets),
 	};

@@ -10,6 +10,9 @@
 set -uo pipefail
 
 cd "$(dirname "$0")/.." || exit 1
+# what would change what the tools below do
+unset SOURCE_DATE_EPOCH TAR_OPTIONS GZIP XZ_OPT XZ_DEFAULTS ZSTD_CLEVEL ZSTD_NBTHREADS
+umask 022
 ROOT=$PWD
 LOGS=${LOGS:-$ROOT/build/test-logs}
 JOBS=${JOBS:-$(nproc)}

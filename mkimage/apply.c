@@ -11,7 +11,6 @@
 struct source_feed {
 	struct mica_feed feed;
 	struct mica_source *src;
-	bool failed; /* the source's own error, which names it */
 };
 
 static int source_feed_read(struct mica_feed *feed, const void **buf, size_t *len, uint64_t *off,
@@ -20,7 +19,7 @@ static int source_feed_read(struct mica_feed *feed, const void **buf, size_t *le
 	struct source_feed *f = (struct source_feed *)feed;
 	int ret = mica_source_read(f->src, buf, len, off, err);
 
-	f->failed = ret < 0;
+	feed->failed = ret < 0;
 	return ret;
 }
 
@@ -292,13 +291,15 @@ int mica_apply_source(struct mica_apply *a, struct mica_source *src, void (*tick
 
 	a->tick = tick;
 	a->tick_ctx = ctx;
+	a->layer = mica_source_name(src);
 	ret = layer_begin(a, err);
 	if (ret)
 		return ret;
 	while ((ret = mica_source_next(src, &e, err)) > 0) {
 		ret = apply_entry(a, e, &feed.feed, err);
 		if (ret)
-			return feed.failed ? ret : mica_err_wrap(err, "%s", mica_source_name(src));
+			return feed.feed.failed ? ret
+						: mica_err_wrap(err, "%s", mica_source_name(src));
 		if (tick)
 			tick(ctx);
 	}

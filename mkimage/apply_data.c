@@ -56,5 +56,6 @@ int mica_apply_store(struct mica_apply *a, struct mica_tinode *inode, const char
 		inode->pinned = true;
 		ret = mica_packer_symlink(a->packer, inode, symlink, strlen(symlink), err);
 	}
-	return ret ? mica_err_wrap(err, "'%s'", mica_quote(path).text) : 0;
+	return ret && !(feed && feed->failed) ? mica_err_wrap(err, "'%s'", mica_quote(path).text)
+					      : ret;
 }

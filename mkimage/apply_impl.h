@@ -50,7 +50,8 @@ struct mica_link {
 	struct mica_tinode *placeholder; /* held; NULL: nobody needs it any more */
 	struct mica_tinode *found;	 /* held; the target, or the placeholder of another link */
 	char *path, *target;		 /* owned */
-	uint32_t order;			 /* of the layer that has the link */
+	char *layer;			 /* owned; name of the source that has the link */
+	uint32_t order;			 /* of that layer */
 };
 
 struct mica_apply {
@@ -61,7 +62,8 @@ struct mica_apply {
 	struct mica_apply_opts opts;
 	struct mica_exclude *excludes;
 	size_t exclude_count;
-	uint32_t order; /* of the layer that is read */
+	uint32_t order;	   /* of the layer that is read */
+	const char *layer; /* its name */
 	struct mica_tnode *stage, *aside;
 	struct mica_stash *stashes;
 	size_t stash_count, stash_cap;
@@ -77,6 +79,7 @@ struct mica_apply {
 struct mica_feed {
 	int (*read)(struct mica_feed *feed, const void **buf, size_t *len, uint64_t *off,
 		    struct mica_err *err);
+	bool failed; /* read() did; its error says where */
 };
 
 /* apply_path.c */

@@ -78,9 +78,11 @@ static int link_await(struct mica_apply *a, const struct mica_entry *e, struct m
 		return ret;
 	link.path = strdup(e->path);
 	link.target = strdup(e->hardlink);
-	if (!link.path || !link.target) {
+	link.layer = strdup(a->layer);
+	if (!link.path || !link.target || !link.layer) {
 		free(link.path);
 		free(link.target);
+		free(link.layer);
 		return mica_err_nomem(err);
 	}
 	/* nid is the layout's: until then it names the link */
@@ -155,12 +157,14 @@ int mica_apply_links_find(struct mica_apply *a, struct mica_err *err)
 		case LINK_ABSENT:
 			break;
 		case LINK_DIR:
-			return link_to_dir(link->path, link->target, err);
+			link_to_dir(link->path, link->target, err);
+			return mica_err_wrap(err, "%s", link->layer);
 		case LINK_REMOVED:
-			return mica_err_set(err, MICA_E_INPUT,
-					    "'%s': hard link to '%s', which a layer below removes",
-					    mica_quote(link->path).text,
-					    mica_quote(link->target).text);
+			return mica_err_set(
+				err, MICA_E_INPUT,
+				"%s: '%s': hard link to '%s', which a layer below removes",
+				link->layer, mica_quote(link->path).text,
+				mica_quote(link->target).text);
 		}
 	}
 	return 0;
@@ -174,6 +178,7 @@ static void link_forget(struct mica_apply *a, struct mica_link *link)
 		mica_tree_inode_release(a->tree, link->found);
 	free(link->path);
 	free(link->target);
+	free(link->layer);
 	*link = (struct mica_link){0};
 }
 
@@ -205,11 +210,12 @@ int mica_apply_links_settle(struct mica_apply *a, struct mica_err *err)
 			continue;
 		any = true;
 		if (!link->found)
-			return mica_err_set(err, MICA_E_INPUT,
-					    "'%s': hard link to '%s', which is neither before it "
-					    "in its layer nor in a layer below",
-					    mica_quote(link->path).text,
-					    mica_quote(link->target).text);
+			return mica_err_set(
+				err, MICA_E_INPUT,
+				"%s: '%s': hard link to '%s', which is neither before it "
+				"in its layer nor in a layer below",
+				link->layer, mica_quote(link->path).text,
+				mica_quote(link->target).text);
 	}
 	if (!any)
 		return 0;
@@ -232,6 +238,7 @@ void mica_apply_links_free(struct mica_apply *a)
 	for (size_t i = 0; i < a->link_count; i++) {
 		free(a->links[i].path);
 		free(a->links[i].target);
+		free(a->links[i].layer);
 	}
 	free(a->links);
 }

@@ -3,6 +3,7 @@
 
 #include "../lib/util.h"
 #include "apply_impl.h"
+#include "quote.h"
 
 /* A staged directory, taken off the stage, and the directory of the tree that it goes below. */
 struct merge_pair {
@@ -55,6 +56,19 @@ static void merge_attributes(struct mica_tinode *dir, const struct mica_tinode *
 	dir->implicit = false;
 }
 
+/* An archive may well have counted on the symlink that a layer below has there. */
+static int report_replaced(struct merge *m, const struct mica_tnode *there, struct mica_err *err)
+{
+	cleanup_free char *path = mica_tree_path(there);
+
+	if (!path)
+		return mica_err_nomem(err);
+	mica_report_warn(m->a->report,
+			 "%s: becomes a directory, since an entry of an upper layer lies below it",
+			 mica_quote(path).text);
+	return 0;
+}
+
 /* A staged name for which dir has one already. */
 static int merge_meet(struct merge *m, struct mica_tnode *staged, struct mica_tnode *there,
 		      struct mica_err *err)
@@ -62,6 +76,11 @@ static int merge_meet(struct merge *m, struct mica_tnode *staged, struct mica_tn
 	if (node_is_dir(there) && node_is_dir(staged))
 		return merge_push(m, staged, there, err);
 	if (node_is_dir(there)) {
+		bool meant = !there->inode->implicit || there->cut != MICA_TREE_UNCUT;
+		int ret = meant || !staged->inode ? 0 : report_replaced(m, there, err);
+
+		if (ret)
+			return ret;
 		/* hidden itself, it hides what is below it */
 		there->cut = (uint32_t)mica_min(there->cut, m->a->order);
 		there->inode->implicit = false;

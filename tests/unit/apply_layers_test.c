@@ -43,20 +43,29 @@ static void test_file_over_directory(void **state)
 	expect_stored("x ");
 }
 
+#define ABOVE(path) path ": becomes a directory, since an entry of an upper layer lies below it\n"
+
 static void test_directory_over_file(void **state)
 {
 	(void)state;
 	EXPECT("/ d/ d/f=x ", "d=old", "d/ d/f=x");
 	expect_stored("x ");
 	again();
-	EXPECT("/ d/ d/f=x ", "d=old", "d/f=x");
+	EXPECT_WARNING(ABOVE("d"), "/ d/ d/f=x ", "d=old", "d/f=x");
+	again();
+	/* one that a whiteout takes away is meant to go */
+	EXPECT("/ d/ d/f=x ", "d=old", "d/f=x .wh.d=");
+	again();
+	/* the classic: the archive counted on a symlink */
+	EXPECT_WARNING(ABOVE("usr/lib"), "/ usr/ usr/lib/ usr/lib/f=x usr/x/ usr/x/g=y ",
+		       "usr/lib->x usr/x/g=y", "usr/lib/f=x");
 }
 
 /* A file between two directories cuts them apart. */
 static void test_file_between_directories(void **state)
 {
 	(void)state;
-	EXPECT("/ d/ d/top=3 ", "d/%700^9 d/bottom=1", "d=2", "d/top=3");
+	EXPECT_WARNING(ABOVE("d"), "/ d/ d/top=3 ", "d/%700^9 d/bottom=1", "d=2", "d/top=3");
 	expect_stored("3 ");
 	again();
 	EXPECT("/ ", "d/ d/bottom=1", "d=2", ".wh.d=");
@@ -148,7 +157,7 @@ static void test_directory_kept_by_upper_content(void **state)
 {
 	(void)state;
 	/* in its own layer the directory ends as a file: what was in it goes, what is above stays */
-	EXPECT("/ d/ d/top=3 ", "d/bottom=1", "d/ d/mid=2 d=file", "d/top=3");
+	EXPECT_WARNING(ABOVE("d"), "/ d/ d/top=3 ", "d/bottom=1", "d/ d/mid=2 d=file", "d/top=3");
 	again();
 	/* and as a directory again */
 	EXPECT_WARNING("d: becomes a directory, since an entry lies below it\n",

@@ -45,8 +45,8 @@ static int compare_numbers(const struct mica_inode *got, const struct mica_tinod
 }
 
 struct kvs {
-	struct mica_kv v[MICA_XATTRS_MAX];
-	size_t count;
+	struct mica_kv *v; /* owned, as what is in it */
+	size_t count, cap;
 };
 
 static void kvs_clear(struct kvs *kvs)
@@ -55,6 +55,24 @@ static void kvs_clear(struct kvs *kvs)
 		free(kvs->v[i].name);
 		free(kvs->v[i].value);
 	}
+	free(kvs->v);
+}
+
+/* One more, empty, with room in the array. */
+static struct mica_kv *kvs_add(struct kvs *kvs)
+{
+	size_t cap = kvs->cap ? kvs->cap * 2 : 16;
+	struct mica_kv *grown;
+
+	if (kvs->count == kvs->cap) {
+		grown = realloc(kvs->v, cap * sizeof(*grown));
+		if (!grown)
+			return NULL;
+		kvs->v = grown;
+		kvs->cap = cap;
+	}
+	kvs->v[kvs->count] = (struct mica_kv){0};
+	return &kvs->v[kvs->count++];
 }
 
 static int kvs_read(struct mica_image *img, const struct mica_inode *inode, struct kvs *kvs,
@@ -65,15 +83,12 @@ static int kvs_read(struct mica_image *img, const struct mica_inode *inode, stru
 	int ret = mica_xattr_iter_new(img, inode, &it, err);
 
 	while (!ret && (ret = mica_xattr_iter_next(it, &x, err)) > 0) {
-		struct mica_kv *kv = &kvs->v[kvs->count];
+		struct mica_kv *kv = kvs_add(kvs);
 
-		if (kvs->count == MICA_XATTRS_MAX)
-			return mica_err_set(err, MICA_E_CORRUPT,
-					    "more than %d extended attributes are in the image",
-					    MICA_XATTRS_MAX);
+		if (!kv)
+			return mica_err_nomem(err);
 		*kv = (struct mica_kv){.name = strdup(x.name), .len = x.value_len};
 		kv->value = malloc(x.value_len + 1);
-		kvs->count++;
 		if (!kv->name || !kv->value)
 			return mica_err_nomem(err);
 		memcpy(kv->value, x.value, x.value_len);

@@ -381,22 +381,29 @@ int mica_xattrs_equal(struct mica_xattrs *x, uint32_t id, const struct mica_kv *
 		      bool *equal, struct mica_err *err)
 {
 	const struct set *s = &x->sets[id];
-	bool seen[MICA_XATTRS_MAX] = {0};
+	cleanup_free bool *seen = calloc(count + 1, sizeof(*seen));
 	uint8_t key[MICA_KEYHASH_LEN];
+	uint32_t at = 0;
 
+	if (!seen)
+		return mica_err_nomem(err);
 	*equal = count == s->count;
 	for (size_t i = 0; *equal && i < count; i++) {
-		uint32_t member = 0;
+		uint32_t tried = 0;
 		int ret = item_key(x, &kvs[i], key, err);
 
 		if (ret)
 			return ret;
-		while (member < s->count &&
-		       memcmp(x->items[x->members[s->first + member]].key, key, sizeof(key)))
-			member++;
-		*equal = member < s->count && !seen[member];
+		/* mostly the one behind the last one */
+		for (; tried < s->count; tried++, at++) {
+			if (at >= s->count)
+				at = 0;
+			if (!memcmp(x->items[x->members[s->first + at]].key, key, sizeof(key)))
+				break;
+		}
+		*equal = tried < s->count && !seen[at];
 		if (*equal)
-			seen[member] = true;
+			seen[at++] = true;
 	}
 	return 0;
 }

@@ -359,7 +359,7 @@ add("dir", type=tarfile.DIRTYPE, pax=dict(list(many.items())[:300]))
 add("dir/b", data=b"b" * 5000, pax=dict(list(many.items())[:300]))
 P
   for compat in 5.15 6.15; do
-    mkimage --compat $compat image x.tar
+    mkimage --verify --compat $compat image x.tar
     "$MICA" fsck image
     "$MICA" extract --tar image >again.tar
     mkimage --compat $compat again again.tar

@@ -106,8 +106,8 @@ static int build_open_masked(struct build *b, const char *target, struct mica_re
 }
 
 /* The image may lie in a source, but it is none: to replace one would be to lose it. */
-static int build_find_own(struct build *b, const char *target, const char *const *sources,
-			  unsigned int count, struct mica_err *err)
+static int build_find_own(struct build *b, const char *target, const struct mica_layer *layers,
+			  size_t count, struct mica_err *err)
 {
 	struct stat st, source;
 	int ret = mica_outfile_stat(b->out, &st, err);
@@ -120,31 +120,39 @@ static int build_find_own(struct build *b, const char *target, const char *const
 	b->own.has_named = true;
 	b->own.named_dev = st.st_dev;
 	b->own.named_ino = st.st_ino;
-	for (unsigned int i = 0; i < count; i++) {
-		if (strcmp(sources[i], "-") ? stat(sources[i], &source)
-					    : fstat(STDIN_FILENO, &source))
+	/* others are looked at when they are opened */
+	for (size_t i = 0; i < count; i++) {
+		if (layers[i].store || (strcmp(layers[i].path, "-") ? stat(layers[i].path, &source)
+								    : fstat(STDIN_FILENO, &source)))
 			continue;
 		if (source.st_dev == st.st_dev && source.st_ino == st.st_ino)
 			return mica_err_set(err, MICA_E_USAGE,
-					    "%s: is the image to be made and a source", sources[i]);
+					    "%s: is the image to be made and a source",
+					    layers[i].name);
 	}
 	return 0;
 }
 
-/* Topmost source first: what it hides is then never stored. */
-static int build_sources(struct build *b, const char *const *sources, unsigned int count,
-			 struct mica_report *report, struct mica_err *err)
+/* Topmost layer first: what it hides is then never stored. */
+static int build_layers(struct build *b, const struct mica_layer *layers, size_t count,
+			struct mica_report *report, struct mica_err *err)
 {
 	int ret = 0;
 
-	b->state.sources = count;
-	for (unsigned int i = count; !ret && i-- > 0;) {
-		b->state.source = count - i;
-		ret = mica_source_open(sources[i], report, &b->source, err);
+	b->state.sources = (unsigned int)count;
+	for (size_t i = count; !ret && i-- > 0;) {
+		b->state.source = (unsigned int)(count - i);
+		ret = mica_layer_open(&layers[i], report, &b->source, err);
 		if (ret)
 			return ret;
-		mica_source_leave_out(b->source, &b->own);
-		ret = mica_apply_source(b->apply, b->source, build_tick, b, err);
+		ret = mica_source_leave_out(b->source, &b->own, err);
+		if (!ret)
+			ret = mica_apply_source(b->apply, b->source, build_tick, b, err);
+		/* damage may show as anything, long before its digest is due */
+		if (ret == MICA_E_INPUT || ret == MICA_E_LIMIT || ret == MICA_E_UNSUPPORTED) {
+			mica_source_blame(b->source, err);
+			ret = err->code;
+		}
 		mica_source_free(b->source);
 		b->source = NULL;
 	}
@@ -199,7 +207,7 @@ static int build_verify(struct build *b, const char *target, const struct mica_b
 	return ret ? mica_err_wrap(err, "%s", target) : 0;
 }
 
-int mica_build(const char *target, const char *const *sources, unsigned int source_count,
+int mica_build(const char *target, const struct mica_layer *layers, size_t count,
 	       const struct mica_build_opts *opts, struct mica_report *report,
 	       const struct mica_build_events *events, struct mica_build_stats *stats,
 	       struct mica_err *err)
@@ -210,9 +218,9 @@ int mica_build(const char *target, const char *const *sources, unsigned int sour
 	*stats = (struct mica_build_stats){0};
 	ret = build_open_masked(&b, target, report, err);
 	if (!ret)
-		ret = build_find_own(&b, target, sources, source_count, err);
+		ret = build_find_own(&b, target, layers, count, err);
 	if (!ret)
-		ret = build_sources(&b, sources, source_count, report, err);
+		ret = build_layers(&b, layers, count, report, err);
 	if (!ret)
 		ret = build_metadata(&b, stats, err);
 	if (!ret && opts->verify)

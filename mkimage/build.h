@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Builds one image from a list of sources: the whole of mkimage but its command line. */
+/* Builds one image from a list of layers: the whole of mkimage but its command line. */
 #ifndef MICA_MKIMAGE_BUILD_H
 #define MICA_MKIMAGE_BUILD_H
 
@@ -9,6 +9,7 @@
 #include "../lib/codec.h"
 #include "apply.h"
 #include "compat.h"
+#include "layers.h"
 #include "report.h"
 
 struct mica_outfile;
@@ -54,8 +55,8 @@ struct mica_build_events {
 	void *ctx;
 };
 
-/* sources: bottom to top. target appears whole or not at all. */
-int mica_build(const char *target, const char *const *sources, unsigned int source_count,
+/* layers: bottom to top. target appears whole or not at all. */
+int mica_build(const char *target, const struct mica_layer *layers, size_t count,
 	       const struct mica_build_opts *opts, struct mica_report *report,
 	       const struct mica_build_events *events, struct mica_build_stats *stats,
 	       struct mica_err *err);

@@ -145,6 +145,14 @@ static int set_verify(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+static int set_platform(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	o->has_platform = true;
+	return mica_platform_parse(value, &o->platform, err);
+}
+
 static int set_quiet(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
@@ -210,6 +218,9 @@ const struct mica_opt mica_mkimage_opts[] = {
 	{"verify", 0, NULL,
 	 "read the finished image back and compare it with the sources before it gets its name",
 	 set_verify},
+	{"platform", 0, "OS/ARCH[/VARIANT]",
+	 "take this image of a layout that has several (default: that of this machine)",
+	 set_platform},
 	{"quiet", 0, NULL, "print nothing but warnings and errors", set_quiet},
 	{"progress", 0, "WHEN", "show progress auto (on a terminal), always or never",
 	 set_progress},

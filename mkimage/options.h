@@ -16,6 +16,8 @@ struct mica_mkimage_options {
 	struct mica_build_opts build;
 	const char *codec; /* -z, NULL: the default of the compat level */
 	bool quiet, json;
+	bool has_platform;
+	struct mica_platform platform; /* of images in layouts */
 	enum mica_progress_mode progress;
 	const char **excludes; /* owned; NULL-terminated; build.apply.excludes points here */
 	size_t exclude_count;

@@ -10,6 +10,21 @@
 #include "quote.h"
 #include "source_impl.h"
 
+/* What all sources have. fd is taken over with success. */
+static int source_finish(struct mica_source *src, const char *name, int *fd,
+			 struct mica_report *report, struct mica_source **out, struct mica_err *err)
+{
+	src->report = report;
+	src->name = strdup(name);
+	if (!src->name) {
+		mica_source_free(src);
+		return mica_err_nomem(err);
+	}
+	src->fd = mica_steal_fd(fd);
+	*out = src;
+	return 0;
+}
+
 int mica_source_open(const char *path, struct mica_report *report, struct mica_source **out,
 		     struct mica_err *err)
 {
@@ -17,6 +32,7 @@ int mica_source_open(const char *path, struct mica_report *report, struct mica_s
 	const char *name = is_stdin ? "standard input" : path;
 	cleanup_fd int fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
 				     : open(path, O_RDONLY | O_CLOEXEC);
+	struct mica_tar_stream_spec spec = {.blob = {.fd = fd}};
 	struct mica_source *src;
 	struct stat st;
 	bool image;
@@ -32,23 +48,35 @@ int mica_source_open(const char *path, struct mica_report *report, struct mica_s
 	else if (S_ISDIR(st.st_mode) && !is_stdin)
 		ret = mica_source_dir_new(fd, &src, err);
 	else
-		ret = mica_source_tar_new(fd, &src, err);
+		ret = mica_source_tar_new(&spec, &src, err);
 	if (ret)
 		return image ? ret : mica_err_wrap(err, "%s", name);
-	src->fd = mica_steal_fd(&fd);
-	src->report = report;
-	src->name = strdup(name);
-	if (!src->name) {
-		mica_source_free(src);
-		return mica_err_nomem(err);
-	}
-	*out = src;
-	return 0;
+	return source_finish(src, name, &fd, report, out, err);
 }
 
-void mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own)
+int mica_source_open_tar(const char *name, const struct mica_tar_stream_spec *spec,
+			 struct mica_report *report, struct mica_source **out, struct mica_err *err)
 {
+	int fd = spec->blob.fd;
+	struct mica_source *src;
+	int ret = mica_source_tar_new(spec, &src, err);
+
+	if (ret)
+		return mica_err_wrap(err, "%s", name);
+	return source_finish(src, name, &fd, report, out, err);
+}
+
+int mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own,
+			  struct mica_err *err)
+{
+	struct stat st;
+
+	if (own->has_named && fstat(src->fd, &st) == 0 && st.st_dev == own->named_dev &&
+	    st.st_ino == own->named_ino)
+		return mica_err_set(err, MICA_E_USAGE, "%s: is the image to be made and a source",
+				    src->name);
 	src->own = *own;
+	return 0;
 }
 
 const char *mica_source_name(const struct mica_source *src)
@@ -85,6 +113,19 @@ int mica_source_read(struct mica_source *src, const void **buf, size_t *len, uin
 
 	return ret < 0 ? mica_err_wrap(err, "%s: '%s'", src->name, mica_quote(src->entry.path).text)
 		       : ret;
+}
+
+void mica_source_blame(struct mica_source *src, struct mica_err *err)
+{
+	struct mica_err own = {0};
+
+	if (!src->ops->blame)
+		return;
+	src->ops->blame(src, &own);
+	if (!own.code)
+		return;
+	*err = own;
+	mica_err_wrap(err, "%s", src->name);
 }
 
 void mica_source_progress(struct mica_source *src, uint64_t *done, uint64_t *total)

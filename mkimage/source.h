@@ -53,6 +53,13 @@ struct mica_source;
 int mica_source_open(const char *path, struct mica_report *report, struct mica_source **out,
 		     struct mica_err *err);
 
+struct mica_tar_stream_spec;
+
+/* A tar that somebody else found, called name in messages. spec->fd is taken over with success. */
+int mica_source_open_tar(const char *name, const struct mica_tar_stream_spec *spec,
+			 struct mica_report *report, struct mica_source **out,
+			 struct mica_err *err);
+
 /*
  * Files that a directory source must not deliver: they belong to the image that
  * is made. named is its older self, left out with a report; the other one is
@@ -64,8 +71,9 @@ struct mica_source_own {
 	ino_t named_ino, temp_ino;
 };
 
-/* own is copied. Before the first mica_source_next(). */
-void mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own);
+/* own is copied. Before the first mica_source_next(). A source that is the image is refused. */
+int mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own,
+			  struct mica_err *err);
 
 /* What messages call it. */
 const char *mica_source_name(const struct mica_source *src);
@@ -81,6 +89,12 @@ int mica_source_next(struct mica_source *src, const struct mica_entry **entry,
  */
 int mica_source_read(struct mica_source *src, const void **buf, size_t *len, uint64_t *off,
 		     struct mica_err *err);
+
+/*
+ * After an error that has to do with the source: if its bytes are not those
+ * that a digest promised, err says that instead.
+ */
+void mica_source_blame(struct mica_source *src, struct mica_err *err);
 
 /* Bytes of the source consumed so far, and in all (0: unknown), for progress. */
 void mica_source_progress(struct mica_source *src, uint64_t *done, uint64_t *total);

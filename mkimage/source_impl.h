@@ -5,6 +5,7 @@
 
 #include "pool.h"
 #include "source.h"
+#include "tar_stream.h"
 
 struct mica_source_ops {
 	/* Fill src->entry from an all-zero state, its pieces taken from src->pool. */
@@ -12,6 +13,8 @@ struct mica_source_ops {
 	int (*read)(struct mica_source *src, const void **buf, size_t *len, uint64_t *off,
 		    struct mica_err *err);
 	void (*progress)(struct mica_source *src, uint64_t *done, uint64_t *total);
+	/* As mica_source_blame(); may be NULL. */
+	void (*blame)(struct mica_source *src, struct mica_err *err);
 	void (*free)(struct mica_source *src); /* all but the base and itself */
 };
 
@@ -28,8 +31,9 @@ struct mica_source {
 	int fd; /* owned; -1: none */
 };
 
-/* fd: -1 or passed on with success. */
-int mica_source_tar_new(int fd, struct mica_source **out, struct mica_err *err);
+/* fd stays the caller's; the source's when it is stored there. */
+int mica_source_tar_new(const struct mica_tar_stream_spec *spec, struct mica_source **out,
+			struct mica_err *err);
 int mica_source_dir_new(int fd, struct mica_source **out, struct mica_err *err);
 
 /* Errors name the path already. */

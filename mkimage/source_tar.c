@@ -25,20 +25,12 @@ int mica_tar_truncated(struct mica_source_tar *t, struct mica_err *err)
 
 int mica_tar_skip(struct mica_source_tar *t, uint64_t len, struct mica_err *err)
 {
-	while (len) {
-		const unsigned char *p;
-		size_t n;
-		int ret = mica_tar_stream_peek(t->stream, &p, &n, err);
+	uint64_t got;
+	int ret = mica_tar_stream_skip(t->stream, len, &got, err);
 
-		if (ret < 0)
-			return ret;
-		if (!ret)
-			return mica_tar_truncated(t, err);
-		n = mica_min(n, len);
-		mica_tar_stream_take(t->stream, n);
-		len -= n;
-	}
-	return 0;
+	if (ret || got == len)
+		return ret;
+	return mica_tar_truncated(t, err);
 }
 
 int mica_tar_text_add(struct mica_tar_text *text, const void *p, size_t len, struct mica_err *err)
@@ -311,6 +303,11 @@ static void tar_progress(struct mica_source *src, uint64_t *done, uint64_t *tota
 	mica_tar_stream_progress(((struct mica_source_tar *)src)->stream, done, total);
 }
 
+static void tar_blame(struct mica_source *src, struct mica_err *err)
+{
+	mica_tar_stream_blame(((struct mica_source_tar *)src)->stream, err);
+}
+
 static void tar_free(struct mica_source *src)
 {
 	struct mica_source_tar *t = (struct mica_source_tar *)src;
@@ -326,14 +323,30 @@ static void tar_free(struct mica_source *src)
 		free(t->reported[i]);
 }
 
+bool mica_source_tar_place(const struct mica_source *src, uint64_t *off)
+{
+	const struct mica_source_tar *t = (const struct mica_source_tar *)src;
+
+	*off = mica_tar_stream_offset(t->stream);
+	return !src->entry.runs && t->stored_left == src->entry.size &&
+	       !mica_source_tar_filter(src);
+}
+
+const char *mica_source_tar_filter(const struct mica_source *src)
+{
+	return mica_tar_stream_filter(((const struct mica_source_tar *)src)->stream);
+}
+
 static const struct mica_source_ops tar_ops = {
 	.next = tar_next,
 	.read = tar_read,
 	.progress = tar_progress,
+	.blame = tar_blame,
 	.free = tar_free,
 };
 
-int mica_source_tar_new(int fd, struct mica_source **out, struct mica_err *err)
+int mica_source_tar_new(const struct mica_tar_stream_spec *spec, struct mica_source **out,
+			struct mica_err *err)
 {
 	struct mica_source_tar *t = calloc(1, sizeof(*t));
 	int ret;
@@ -342,7 +355,7 @@ int mica_source_tar_new(int fd, struct mica_source **out, struct mica_err *err)
 		return mica_err_nomem(err);
 	t->base.ops = &tar_ops;
 	t->base.fd = -1;
-	ret = mica_tar_stream_new(fd, &t->stream, err);
+	ret = mica_tar_stream_new(spec, &t->stream, err);
 	if (ret) {
 		mica_source_free(&t->base);
 		return ret;

@@ -3,60 +3,42 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "../formats/tar.h"
 #include "../lib/util.h"
 
-#define STREAM_BUF ((size_t)1 << 20)
-
 struct mica_tar_stream {
-	int fd;
-	unsigned char *buf; /* what was read from fd last */
+	struct mica_blob *blob;
+	const unsigned char *buf; /* what was read from it last */
 	size_t buf_len;
-	bool buf_fresh;		  /* not yet given out */
-	bool ended;		  /* the filters have no more */
-	struct archive *archive;  /* NULL: not compressed */
-	struct mica_err read_err; /* of the callback, which cannot pass one on */
+	bool buf_fresh;		    /* not yet given out */
+	bool ended;		    /* there is no more */
+	struct archive *archive;    /* NULL: not compressed */
+	struct mica_err read_err;   /* of the callback, which cannot pass one on */
+	struct mica_digest diff_id; /* expected of the decompressed bytes */
+	struct mica_hasher *hasher; /* of them; NULL: nothing is expected, or proved elsewhere */
 	const unsigned char *p;
 	size_t len;
 	unsigned char again[MICA_TAR_BLOCK]; /* its last again_left bytes come before p */
 	size_t again_left;
 	uint64_t offset;
-	uint64_t done, total;
 };
-
-static int stream_fill(struct mica_tar_stream *s, size_t least, struct mica_err *err)
-{
-	s->buf_len = 0;
-	while (s->buf_len < least) {
-		ssize_t n = read(s->fd, s->buf + s->buf_len, STREAM_BUF - s->buf_len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return mica_err_sys(err, errno, "read");
-		if (!n)
-			break;
-		s->buf_len += (size_t)n;
-		s->done += (uint64_t)n;
-	}
-	return 0;
-}
 
 static la_ssize_t stream_callback(struct archive *archive, void *ctx, const void **buf)
 {
 	struct mica_tar_stream *s = ctx;
+	int ret = 1;
 
-	if (!s->buf_fresh && stream_fill(s, 1, &s->read_err)) {
+	if (!s->buf_fresh)
+		ret = mica_blob_read(s->blob, 1, &s->buf, &s->buf_len, &s->read_err);
+	if (ret < 0) {
 		archive_set_error(archive, s->read_err.sys, "%s", s->read_err.msg);
 		return ARCHIVE_FATAL;
 	}
 	s->buf_fresh = false;
 	*buf = s->buf;
-	return (la_ssize_t)s->buf_len;
+	return ret ? (la_ssize_t)s->buf_len : 0;
 }
 
 /* An error of libarchive, or of the read below it. */
@@ -75,8 +57,17 @@ static int stream_fail(struct mica_tar_stream *s, struct mica_err *err)
 			    text ? text : "cannot be decompressed");
 }
 
+/* Warnings say that a filter needs a program, which is no loss until it is met. */
+static bool stream_support_filters(struct archive *archive, bool strict)
+{
+	if (!strict)
+		return archive_read_support_filter_all(archive) >= ARCHIVE_WARN;
+	return archive_read_support_filter_gzip(archive) >= ARCHIVE_WARN &&
+	       archive_read_support_filter_zstd(archive) >= ARCHIVE_WARN;
+}
+
 /* Filters alone: format "raw" hands out what comes out of them. */
-static int stream_open_filters(struct mica_tar_stream *s, struct mica_err *err)
+static int stream_open_filters(struct mica_tar_stream *s, bool strict, struct mica_err *err)
 {
 	struct archive_entry *entry;
 	int ret;
@@ -84,8 +75,7 @@ static int stream_open_filters(struct mica_tar_stream *s, struct mica_err *err)
 	s->archive = archive_read_new();
 	if (!s->archive)
 		return mica_err_nomem(err);
-	/* warns that some of them need a program, which is no loss until one is met */
-	if (archive_read_support_filter_all(s->archive) < ARCHIVE_WARN ||
+	if (!stream_support_filters(s->archive, strict) ||
 	    archive_read_support_format_raw(s->archive) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(s->archive) != ARCHIVE_OK)
 		return stream_fail(s, err);
@@ -109,37 +99,43 @@ static bool stream_is_plain(const struct mica_tar_stream *s)
 	return mica_tar_is_zero(&h) || mica_tar_checksum_ok(&h);
 }
 
-static int stream_start(struct mica_tar_stream *s, struct mica_err *err)
+/* What is not compressed is proved by its digest, when that is the same. */
+static int stream_expect(struct mica_tar_stream *s, const struct mica_tar_stream_spec *spec,
+			 struct mica_err *err)
 {
-	struct stat st;
-	off_t at;
-	int ret;
-
-	if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		at = lseek(s->fd, 0, SEEK_CUR);
-		if (at >= 0 && at < st.st_size)
-			s->total = (uint64_t)(st.st_size - at);
-		posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	}
-	s->buf = malloc(STREAM_BUF);
-	if (!s->buf)
-		return mica_err_nomem(err);
-	ret = stream_fill(s, sizeof(struct mica_tar_header), err);
-	if (ret)
-		return ret;
-	s->buf_fresh = true;
-	return stream_is_plain(s) ? 0 : stream_open_filters(s, err);
+	if (!spec->diff_id || (!s->archive && spec->blob.digest &&
+			       mica_digest_equal(spec->blob.digest, spec->diff_id)))
+		return 0;
+	s->diff_id = *spec->diff_id;
+	return mica_hasher_new(s->diff_id.alg, &s->hasher, err);
 }
 
-int mica_tar_stream_new(int fd, struct mica_tar_stream **out, struct mica_err *err)
+static int stream_start(struct mica_tar_stream *s, const struct mica_tar_stream_spec *spec,
+			struct mica_err *err)
+{
+	int ret = mica_blob_new(&spec->blob, &s->blob, err);
+
+	if (!ret)
+		ret = mica_blob_read(s->blob, sizeof(struct mica_tar_header), &s->buf, &s->buf_len,
+				     err);
+	if (ret < 0)
+		return ret;
+	s->buf_fresh = ret > 0;
+	ret = stream_is_plain(s) ? 0 : stream_open_filters(s, spec->strict, err);
+	if (ret)
+		mica_tar_stream_blame(s, err);
+	return ret ? ret : stream_expect(s, spec, err);
+}
+
+int mica_tar_stream_new(const struct mica_tar_stream_spec *spec, struct mica_tar_stream **out,
+			struct mica_err *err)
 {
 	struct mica_tar_stream *s = calloc(1, sizeof(*s));
 	int ret;
 
 	if (!s)
 		return mica_err_nomem(err);
-	s->fd = fd;
-	ret = stream_start(s, err);
+	ret = stream_start(s, spec, err);
 	if (ret) {
 		mica_tar_stream_free(s);
 		return ret;
@@ -154,34 +150,77 @@ void mica_tar_stream_free(struct mica_tar_stream *s)
 		return;
 	if (s->archive)
 		archive_read_free(s->archive);
-	free(s->buf);
+	mica_hasher_free(s->hasher);
+	mica_blob_free(s->blob);
 	free(s);
 }
 
-static int stream_next_block(struct mica_tar_stream *s, struct mica_err *err)
+/* All came: whether it is what was expected. */
+static int stream_end(struct mica_tar_stream *s, struct mica_err *err)
+{
+	const unsigned char *p;
+	struct mica_digest got;
+	size_t len;
+	int ret;
+
+	s->ended = true;
+	/* a filter may leave what is behind its own end */
+	do
+		ret = mica_blob_read(s->blob, 1, &p, &len, err);
+	while (ret > 0);
+	if (ret || !s->hasher)
+		return ret;
+	ret = mica_hasher_end(s->hasher, &got, err);
+	mica_hasher_free(s->hasher);
+	s->hasher = NULL;
+	if (ret || mica_digest_equal(&s->diff_id, &got))
+		return ret;
+	return mica_digest_mismatch(&s->diff_id, &got, "decompressed layer (diff_id)", err);
+}
+
+/* The next piece that comes out of the filters; len 0: the end. */
+static int stream_next_filtered(struct mica_tar_stream *s, struct mica_err *err)
 {
 	const void *p;
 	int64_t off;
 	int ret;
 
-	if (!s->archive) {
-		ret = s->buf_fresh ? 0 : stream_fill(s, 1, err);
-		s->buf_fresh = false;
-		s->p = s->buf;
-		s->len = ret ? 0 : s->buf_len;
-		return ret;
-	}
 	while (!s->len && !s->ended) {
 		ret = archive_read_data_block(s->archive, &p, &s->len, &off);
 		if (ret == ARCHIVE_EOF) {
 			s->len = 0;
-			s->ended = true;
-		} else if (ret != ARCHIVE_OK) {
+			break;
+		}
+		if (ret != ARCHIVE_OK) {
 			s->len = 0;
 			return stream_fail(s, err);
 		}
 		s->p = p;
 	}
+	return 0;
+}
+
+static int stream_next_block(struct mica_tar_stream *s, struct mica_err *err)
+{
+	int ret = 0;
+
+	if (s->ended)
+		return 0;
+	if (s->archive) {
+		ret = stream_next_filtered(s, err);
+	} else {
+		if (!s->buf_fresh)
+			ret = mica_blob_read(s->blob, 1, &s->buf, &s->buf_len, err);
+		s->p = s->buf;
+		s->len = s->buf_fresh || ret > 0 ? s->buf_len : 0;
+		s->buf_fresh = false;
+	}
+	if (ret < 0)
+		return ret;
+	if (!s->len)
+		return stream_end(s, err);
+	if (s->hasher)
+		mica_hasher_add(s->hasher, s->p, s->len);
 	return 0;
 }
 
@@ -213,6 +252,33 @@ void mica_tar_stream_take(struct mica_tar_stream *s, size_t n)
 	}
 	s->p += n;
 	s->len -= n;
+}
+
+int mica_tar_stream_skip(struct mica_tar_stream *s, uint64_t len, uint64_t *got,
+			 struct mica_err *err)
+{
+	const unsigned char *p;
+	size_t n;
+
+	for (*got = 0; *got < len; *got += n) {
+		int ret = 0;
+
+		if (!s->len && !s->again_left && !s->archive && !s->hasher && !s->buf_fresh) {
+			uint64_t passed;
+
+			mica_blob_skip(s->blob, len - *got, &passed);
+			s->offset += passed;
+			*got += passed;
+			if (*got == len)
+				break;
+		}
+		ret = mica_tar_stream_peek(s, &p, &n, err);
+		if (ret <= 0)
+			return ret;
+		n = (size_t)mica_min(n, len - *got);
+		mica_tar_stream_take(s, n);
+	}
+	return 0;
 }
 
 int mica_tar_stream_read(struct mica_tar_stream *s, void *buf, size_t len, size_t *got,
@@ -256,10 +322,15 @@ uint64_t mica_tar_stream_offset(const struct mica_tar_stream *s)
 	return s->offset;
 }
 
+void mica_tar_stream_blame(struct mica_tar_stream *s, struct mica_err *err)
+{
+	if (s->blob)
+		mica_blob_blame(s->blob, err);
+}
+
 void mica_tar_stream_progress(const struct mica_tar_stream *s, uint64_t *done, uint64_t *total)
 {
-	*done = s->done;
-	*total = s->total;
+	mica_blob_progress(s->blob, done, total);
 }
 
 const char *mica_tar_stream_filter(const struct mica_tar_stream *s)

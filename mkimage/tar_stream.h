@@ -9,15 +9,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../lib/err.h"
+#include "blob.h"
 
 struct mica_tar_stream;
 
+struct mica_tar_stream_spec {
+	struct mica_blob_spec blob;
+	const struct mica_digest *diff_id; /* of the archive, decompressed; NULL: not known */
+	bool strict;			   /* no compression but gzip and zstd */
+};
+
 /*
- * fd: read from where it stands, borrowed. Nothing is read yet but what it takes
- * to tell a plain archive from a compressed one, which is decompressed.
+ * Nothing is read yet but what it takes to tell a plain archive from a
+ * compressed one, which is decompressed. What spec points to is copied.
  */
-int mica_tar_stream_new(int fd, struct mica_tar_stream **out, struct mica_err *err);
+int mica_tar_stream_new(const struct mica_tar_stream_spec *spec, struct mica_tar_stream **out,
+			struct mica_err *err);
 void mica_tar_stream_free(struct mica_tar_stream *s);
 
 /* 1: *p holds *len bytes, at least one, valid until the next call; 0: the end */
@@ -26,6 +33,10 @@ int mica_tar_stream_peek(struct mica_tar_stream *s, const unsigned char **p, siz
 
 /* Take n of the bytes that the last mica_tar_stream_peek() showed. */
 void mica_tar_stream_take(struct mica_tar_stream *s, size_t n);
+
+/* Pass over bytes, as if they had been read; *got: fewer only at the end of the archive. */
+int mica_tar_stream_skip(struct mica_tar_stream *s, uint64_t len, uint64_t *got,
+			 struct mica_err *err);
 
 /* Copy len bytes; *got: fewer only at the end of the archive. */
 int mica_tar_stream_read(struct mica_tar_stream *s, void *buf, size_t len, size_t *got,
@@ -38,7 +49,10 @@ int mica_tar_stream_ahead(struct mica_tar_stream *s, void *buf, size_t len, size
 /* Bytes taken, after decompression. */
 uint64_t mica_tar_stream_offset(const struct mica_tar_stream *s);
 
-/* Bytes read from fd, and how many there are in all (0: unknown). */
+/* After an error in what was read: if the bytes are not those that were promised, say that. */
+void mica_tar_stream_blame(struct mica_tar_stream *s, struct mica_err *err);
+
+/* Stored bytes that were read, and how many there are in all (0: unknown). */
 void mica_tar_stream_progress(const struct mica_tar_stream *s, uint64_t *done, uint64_t *total);
 
 /* What it was compressed with ("gzip"), NULL: nothing that is known. */

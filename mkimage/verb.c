@@ -117,15 +117,20 @@ static int run_build(const struct mica_mkimage_options *o, int operands, char **
 		.outfile = note_outfile,
 		.ctx = &run,
 	};
+	const struct mica_platform *platform = o->has_platform ? &o->platform : NULL;
+	struct mica_layers layers cleanup(mica_layers_free) = {0};
 	struct mica_build_stats stats;
 	bool shown = o->progress == MICA_PROGRESS_ALWAYS ||
 		     (o->progress == MICA_PROGRESS_AUTO && !o->quiet && isatty(STDERR_FILENO));
 	double seconds;
-	int ret;
+	int ret = 0;
 
 	mica_progress_start(&run.progress, shown);
-	ret = mica_build(argv[1], (const char *const *)argv + 2, (unsigned int)operands - 1,
-			 &o->build, &run.report, &events, &stats, err);
+	for (int i = 2; !ret && i <= operands; i++)
+		ret = mica_layers_add(&layers, argv[i], platform, &run.report, err);
+	if (!ret)
+		ret = mica_build(argv[1], layers.v, layers.count, &o->build, &run.report, &events,
+				 &stats, err);
 	mica_progress_clear(&run.progress);
 	if (ret)
 		return ret;
@@ -160,9 +165,11 @@ const struct mica_verb mica_verb_mkimage = {
 	.usage = "[OPTIONS] IMAGE SOURCE...",
 	.summary = "build an image from tarballs, directories and other images",
 	.about = "Builds the read-only EROFS image IMAGE from each SOURCE: a tarball in any "
-		 "compression, - for one on standard input, a directory, or another EROFS image. "
-		 "Several sources are layers, bottom first; whiteouts (.wh.NAME, .wh..wh..opq) "
-		 "hide what lies below. IMAGE appears whole or not at all.",
+		 "compression, - for one on standard input, a directory, another EROFS image, or "
+		 "the layers of a container image (oci:DIR[:TAG], oci-archive:FILE[:TAG], "
+		 "docker-archive:FILE[:NAME]). Several sources are layers, bottom first; "
+		 "whiteouts (.wh.NAME, .wh..wh..opq) hide what lies below. IMAGE appears whole "
+		 "or not at all.",
 	.opts = mica_mkimage_opts,
 	.run = mkimage_run,
 };

@@ -38,6 +38,8 @@ prepare_inputs() {
   tar_of rootfs base.tar
   tar_of layer layer.tar
   rm -r layer
+  echo 'l = Layout("layout"); l.add(l.manifest([l.layer(tar(file="x"))]), "v1"); d = Docker("saved.tar")
+d.image([tar(file="x")]); d.end()' | python_layout
   "$MICA" mkimage --quiet image.erofs base.tar
 }
 

@@ -174,6 +174,11 @@ python_tar() {
   { cat "$BATS_TEST_DIRNAME/tarball.py"; cat; } | python3 - "$1"
 }
 
+# python_layout: runs the Python on standard input, with layout.py in front of it
+python_layout() {
+  { cat "$BATS_TEST_DIRNAME/layout.py"; cat; } | python3 -
+}
+
 # shown IMAGE: mounts it at mnt, by the kernel where it can
 shown() {
   [ ! -d mnt ] || ! mountpoint -q mnt || unmount mnt

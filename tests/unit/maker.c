@@ -42,12 +42,12 @@ const char *maker_path(void)
 int maker_build(const struct model *m, const struct mica_build_opts *opts, const char *path,
 		struct mica_build_stats *stats, struct mica_err *err)
 {
-	static const char *const sources[] = {"model"};
+	struct mica_layer layer = {0};
 	struct mica_build_events events = {0};
 	struct mica_report report = {0};
 
 	current = m;
-	return mica_build(path, sources, 1, opts, &report, &events, stats, err);
+	return mica_build(path, &layer, 1, opts, &report, &events, stats, err);
 }
 
 void maker_round_trip(const struct model *m, const struct mica_build_opts *opts,
@@ -75,19 +75,28 @@ struct mica_apply {
 	struct mica_xattrs *xattrs;
 };
 
-int mica_source_open(const char *path, struct mica_report *report, struct mica_source **out,
-		     struct mica_err *err)
+int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,
+		    struct mica_source **out, struct mica_err *err)
 {
-	(void)path;
+	(void)layer;
 	(void)report;
 	*out = calloc(1, sizeof(**out));
 	return *out ? 0 : mica_err_nomem(err);
 }
 
-void mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own)
+int mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own,
+			  struct mica_err *err)
 {
 	(void)src;
 	(void)own;
+	(void)err;
+	return 0;
+}
+
+void mica_source_blame(struct mica_source *src, struct mica_err *err)
+{
+	(void)src;
+	(void)err;
 }
 
 int mica_source_next(struct mica_source *src, const struct mica_entry **entry, struct mica_err *err)

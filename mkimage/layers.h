@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the operands of mkimage name: a list of layers, bottom to top. A tar or
+ * a directory is one; an image in a layout (prefixes "oci:", "oci-archive:" and
+ * "docker-archive:", as skopeo names them) has several.
+ */
+#ifndef MICA_MKIMAGE_LAYERS_H
+#define MICA_MKIMAGE_LAYERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../lib/digest.h"
+#include "platform.h"
+#include "source.h"
+#include "store.h"
+
+struct mica_layer {
+	char *name;		  /* for messages; owned */
+	char *path;		  /* in the store, or of a source by itself; owned */
+	struct mica_store *store; /* the list's; NULL: none */
+	bool has_digest, has_diff_id, has_size;
+	struct mica_digest digest;  /* of the stored bytes */
+	struct mica_digest diff_id; /* of the decompressed ones */
+	uint64_t size;		    /* stored bytes */
+};
+
+/* All zeros: an empty list. */
+struct mica_layers {
+	struct mica_layer *v;
+	size_t count, cap;
+	struct mica_store **stores;
+	size_t store_count;
+};
+
+/* Append the layers of an operand. platform NULL: that of this machine. */
+int mica_layers_add(struct mica_layers *layers, const char *operand,
+		    const struct mica_platform *platform, struct mica_report *report,
+		    struct mica_err *err);
+
+/* Append one layer, a copy of which name and path are strings of its own. */
+int mica_layers_push(struct mica_layers *layers, const struct mica_layer *layer,
+		     struct mica_err *err);
+
+void mica_layers_free(struct mica_layers *layers);
+
+int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,
+		    struct mica_source **out, struct mica_err *err);
+
+#endif

@@ -99,15 +99,17 @@ static int entry_check(struct check *c, struct dir_state *s, const struct mica_d
 	return 0;
 }
 
-static int dir_read(struct check *c, struct dir_state *s, struct mica_dir *dir,
-		    struct mica_err *err)
+static int dir_read(struct check *c, struct dir_state *s, const struct mica_inode *inode,
+		    struct mica_dir *dir, struct mica_err *err)
 {
 	struct mica_dirent e;
 	uint64_t cookie = 0;
 	int ret;
 
 	while ((ret = mica_dir_next(dir, &e, err)) > 0) {
-		name_order(c, s, &e);
+		/* a "." that the directory omits comes last, from the reader */
+		if (!inode->dot_omitted || cookie < inode->size)
+			name_order(c, s, &e);
 		ret = dir_dots(c, s, &e) ? 0 : entry_check(c, s, &e, cookie, err);
 		if (ret)
 			return ret;
@@ -134,7 +136,7 @@ int mica_check_dir(struct check *c, uint32_t row, struct mica_err *err)
 		c->names_missing = true;
 		return mica_check_fail_err(c, "directory", row, CHECK_NO_OFFSET, err);
 	}
-	ret = dir_read(c, &s, dir, err);
+	ret = dir_read(c, &s, &inode, dir, err);
 	if (ret || c->rows[row].flags & CHECK_ROW_TORN)
 		return ret;
 	if (!s.dot && !inode.dot_omitted)

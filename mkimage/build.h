@@ -17,8 +17,9 @@ struct mica_outfile;
 struct mica_build_opts {
 	struct mica_compat compat;
 	struct mica_codec_spec codec;
-	uint32_t cluster;  /* bytes of input compressed as one; power of two, 4 KiB..1 MiB */
-	unsigned int jobs; /* threads that compress, >= 1 */
+	uint32_t cluster;      /* bytes of input compressed as one; power of two, 4 KiB..1 MiB */
+	uint32_t meta_cluster; /* bytes of metadata compressed as one, 0: none are */
+	unsigned int jobs;     /* threads that compress, >= 1 */
 	char label[17];
 	bool verify; /* read the image back and compare it before it gets its name */
 	bool have_uuid;

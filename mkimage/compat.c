@@ -31,6 +31,7 @@ int mica_compat_parse(const char *text, struct mica_compat *out, struct mica_err
 				    minor);
 	out->tail_pclusters = out->kernel >= MICA_KERNEL(5, 17);
 	out->extents = out->kernel >= MICA_KERNEL(6, 15);
+	out->metabox = out->kernel >= MICA_KERNEL(6, 17);
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct mica_compat {
 	unsigned int kernel; /* MICA_KERNEL() */
 	bool tail_pclusters; /* inline compressed tails: 5.17 */
 	bool extents;	     /* 48-bit layout with encoded extents: 6.15 */
+	bool metabox;	     /* compressed metadata: 6.17 */
 };
 
 #define MICA_COMPAT_DEFAULT "6.12"

@@ -21,7 +21,7 @@ struct name {
 struct cursor {
 	const struct mica_tnode *dir;
 	const struct mica_tnode *child;
-	unsigned int dots; /* how many of the two have been given */
+	unsigned int dots; /* how many of the two are done */
 };
 
 static bool cursor_next(struct cursor *c, struct name *out)
@@ -53,14 +53,14 @@ static bool cursor_next(struct cursor *c, struct name *out)
 	return true;
 }
 
-static struct cursor cursor_start(const struct mica_tnode *dir)
+static struct cursor cursor_start(const struct mica_tnode *dir, bool dot)
 {
-	return (struct cursor){.dir = dir, .child = dir->inode->children};
+	return (struct cursor){.dir = dir, .child = dir->inode->children, .dots = !dot};
 }
 
-uint64_t mica_dirents_size(const struct mica_tnode *dir)
+uint64_t mica_dirents_size(const struct mica_tnode *dir, bool dot)
 {
-	struct cursor c = cursor_start(dir);
+	struct cursor c = cursor_start(dir, dot);
 	uint64_t full = 0;
 	uint32_t used = 0;
 	struct name n;
@@ -106,12 +106,12 @@ static void block_encode(struct cursor *c, unsigned int count, unsigned char *bl
 	}
 }
 
-int mica_dirents_encode(const struct mica_tnode *dir,
+int mica_dirents_encode(const struct mica_tnode *dir, bool dot,
 			int (*emit)(void *ctx, const void *block, uint32_t len,
 				    struct mica_err *err),
 			void *ctx, struct mica_err *err)
 {
-	struct cursor c = cursor_start(dir);
+	struct cursor c = cursor_start(dir, dot);
 	int ret = 0;
 
 	while (!ret && (c.child || c.dots < 2)) {

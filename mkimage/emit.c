@@ -7,24 +7,33 @@
 #include "../lib/util.h"
 #include "dirents.h"
 #include "extlist.h"
+#include "metabox.h"
+
+struct dir_blocks {
+	struct mica_outfile *out;
+	uint32_t left; /* what is behind them is inline */
+};
 
 static int emit_dir_block(void *ctx, const void *block, uint32_t len, struct mica_err *err)
 {
-	struct mica_emit *e = ctx;
+	struct dir_blocks *b = ctx;
 	unsigned char full[MICA_BLOCK] = {0};
 
-	/* a short last block is inline, unless it is too long for that */
-	if (len <= MICA_TAIL_MAX)
+	if (!b->left)
 		return 0;
+	b->left--;
 	memcpy(full, block, len);
-	return mica_outfile_write(e->out, full, sizeof(full), err);
+	return mica_outfile_write(b->out, full, sizeof(full), err);
 }
 
 static int visit_dir_blocks(void *ctx, struct mica_tnode *node, struct mica_err *err)
 {
-	if (!S_ISDIR(node->inode->mode) || !node->inode->data.blocks)
+	struct mica_emit *e = ctx;
+	struct dir_blocks b = {e->out, node->inode->data.blocks};
+
+	if (!S_ISDIR(node->inode->mode) || !b.left)
 		return 0;
-	return mica_dirents_encode(node, emit_dir_block, ctx, err);
+	return mica_dirents_encode(node, !e->layout->opts->compat.extents, emit_dir_block, &b, err);
 }
 
 static uint32_t inode_u(const struct mica_tinode *i, const struct mica_shape *s)
@@ -44,7 +53,8 @@ static uint32_t inode_u(const struct mica_tinode *i, const struct mica_shape *s)
 
 static uint16_t inode_format(const struct mica_shape *s)
 {
-	return (uint16_t)(s->layout << 1 | (s->extended ? EROFS_FORMAT_EXTENDED : 0));
+	return (uint16_t)(s->layout << 1 | (s->extended ? EROFS_FORMAT_EXTENDED : 0) |
+			  (s->dot_omitted ? EROFS_FORMAT_BIT4 : 0));
 }
 
 static uint16_t xattr_icount(const struct mica_shape *s)
@@ -56,7 +66,8 @@ static uint16_t xattr_icount(const struct mica_shape *s)
 static void inode_encode(struct mica_emit *e, const struct mica_tinode *i,
 			 const struct mica_shape *s, unsigned char *buf)
 {
-	uint32_t ino = ++e->next_ino;
+	/* nobody reads it, and in a metabox it would be a tenth of what is left */
+	uint32_t ino = e->layout->metabox ? 0 : ++e->next_ino;
 
 	if (s->extended) {
 		struct erofs_inode_extended_disk d = {
@@ -115,7 +126,7 @@ static int emit_tail(struct mica_emit *e, const struct mica_tnode *node, const s
 	int ret;
 
 	if (S_ISDIR(i->mode))
-		ret = mica_dirents_encode(node, keep_dir_tail, &t, err);
+		ret = mica_dirents_encode(node, !s->dot_omitted, keep_dir_tail, &t, err);
 	else
 		ret = mica_spool_read(e->spool, t.buf, s->tail, mica_extlist_tail(&i->data), err);
 	return ret ? ret : mica_window_write(&e->window, t.buf, s->tail, off, err);
@@ -125,7 +136,7 @@ static int visit_inode(void *ctx, struct mica_tnode *node, struct mica_err *err)
 {
 	struct mica_emit *e = ctx;
 	const struct mica_tinode *i = node->inode;
-	uint64_t off = e->layout->nid_base + i->nid * EROFS_NID_UNIT;
+	uint64_t off = mica_layout_place(e->layout, i);
 	unsigned char small[1024];
 	cleanup_free unsigned char *large = NULL;
 	unsigned char *buf = small;
@@ -159,7 +170,6 @@ int mica_emit_new(struct mica_layout *layout, struct mica_outfile *out, struct m
 	e->layout = layout;
 	e->out = out;
 	e->spool = spool;
-	e->window = (struct mica_window){.out = out};
 	*result = e;
 	return 0;
 }
@@ -168,8 +178,62 @@ void mica_emit_free(struct mica_emit *e)
 {
 	if (!e)
 		return;
+	mica_metabox_free(e->metabox);
 	free(e->window.buf);
 	free(e);
+}
+
+/*
+ * The inode of the metabox, behind its content. It is addressed like those of
+ * an image without one, from the image's start.
+ */
+static int emit_metabox_inode(struct mica_emit *e, struct mica_err *err)
+{
+	struct mica_layout *l = e->layout;
+	struct mica_tinode inode = {
+		.mode = S_IFREG,
+		.mtime = l->epoch,
+		.mtime_nsec = l->fixed_nsec,
+		.nlink = 1,
+	};
+	unsigned char buf[sizeof(struct erofs_inode_extended_disk)];
+	struct mica_shape s;
+	int ret = mica_metabox_finish(e->metabox, &inode, err);
+	uint64_t pos = mica_outfile_pos(e->out), off = mica_round_up(pos, EROFS_NID_UNIT);
+
+	if (ret)
+		return ret;
+	e->metabox_nid = off / EROFS_NID_UNIT;
+	mica_layout_shape(l, &inode, &s);
+	inode_encode(e, &inode, &s, buf);
+	mica_window_start(&e->window, mica_outfile_outlet(e->out), pos);
+	ret = mica_window_write(&e->window, buf, s.isize, off, err);
+	if (!ret)
+		ret = mica_emit_index(e, &inode, &s, off + s.index_off, err);
+	l->end = mica_round_up(off + s.head, MICA_BLOCK);
+	return ret ? ret : mica_window_flush(&e->window, l->end, err);
+}
+
+/* Shared xattrs and inodes. */
+static int emit_places(struct mica_emit *e, struct mica_err *err)
+{
+	struct mica_layout *l = e->layout;
+	struct mica_outlet to = mica_outfile_outlet(e->out);
+	int ret = 0;
+
+	if (l->metabox) {
+		ret = mica_metabox_new(l->opts, e->out, e->spool, &e->metabox, err);
+		if (ret)
+			return ret;
+		to = mica_metabox_outlet(e->metabox);
+	}
+	ret = mica_xattrs_write_shared(l->xattrs, &to, err);
+	mica_window_start(&e->window, to, l->xattr_start + l->xattr_bytes);
+	if (!ret)
+		ret = mica_layout_walk_places(l, visit_inode, e, err);
+	if (!ret)
+		ret = mica_window_flush(&e->window, l->metabox ? l->meta_end : l->end, err);
+	return ret || !l->metabox ? ret : emit_metabox_inode(e, err);
 }
 
 int mica_emit_metadata(struct mica_emit *e, struct mica_err *err)
@@ -179,9 +243,5 @@ int mica_emit_metadata(struct mica_emit *e, struct mica_err *err)
 
 	if (!ret)
 		ret = mica_layout_walk(l->tree, true, visit_dir_blocks, e, err);
-	if (!ret)
-		ret = mica_xattrs_write_shared(l->xattrs, e->out, err);
-	if (!ret)
-		ret = mica_layout_walk(l->tree, true, visit_inode, e, err);
-	return ret ? ret : mica_window_flush(&e->window, l->end, err);
+	return ret ? ret : emit_places(e, err);
 }

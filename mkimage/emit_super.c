@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "../formats/crc32c.h"
+#include "../formats/erofs_super.h"
 #include "../formats/seal.h"
 #include "../lib/util.h"
 #include "emit.h"
+#include "metabox.h"
 
 #define LZ4_DISTANCE 65535u
 
@@ -28,9 +30,9 @@ static void uuid_choose(const struct mica_emit *e, const uint8_t rest[MICA_SEAL_
 
 static uint32_t features(const struct mica_layout *l)
 {
-	uint32_t f = 0;
+	uint32_t f = l->metabox ? EROFS_INCOMPAT_METABOX : 0;
 
-	if (l->any_encoded)
+	if (l->any_encoded || l->metabox)
 		f |= EROFS_INCOMPAT_ZERO_PADDING | EROFS_INCOMPAT_COMPR_CFGS;
 	if (l->any_chunk)
 		f |= EROFS_INCOMPAT_CHUNKED_FILE;
@@ -43,19 +45,29 @@ static uint32_t features(const struct mica_layout *l)
 	return f;
 }
 
+static uint32_t features_compat(const struct mica_layout *l)
+{
+	return EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME | EROFS_COMPAT_XATTR_FILTER |
+	       (l->metabox ? EROFS_COMPAT_SHARED_EA_IN_METABOX : 0);
+}
+
 static unsigned int window_log(const struct mica_build_opts *o, const struct mica_packer_stats *st)
 {
-	unsigned int log = 31u - (unsigned int)__builtin_clz(o->cluster);
+	uint32_t cluster = (uint32_t)mica_max(o->cluster, o->compat.metabox ? o->meta_cluster : 0);
+	unsigned int log = 31u - (unsigned int)__builtin_clz(cluster);
 
 	/* extents of zeros are longer than a cluster and use the largest window there is */
 	return st->zero_extents ? 20 : log;
 }
 
 /* The algorithm's configuration, behind the superblock, after its length. */
-static void config_encode(const struct mica_build_opts *o, const struct mica_packer_stats *st,
+static void config_encode(const struct mica_emit *e, const struct mica_packer_stats *st,
 			  unsigned char *at)
 {
-	uint64_t blocks = mica_max(1, mica_div_round_up(st->max_pcluster, MICA_BLOCK));
+	const struct mica_build_opts *o = e->layout->opts;
+	uint32_t meta = e->metabox ? mica_metabox_max_pcluster(e->metabox) : 0;
+	uint64_t bytes = mica_max(st->max_pcluster, meta);
+	uint64_t blocks = mica_max(1, mica_div_round_up(bytes, MICA_BLOCK));
 	struct erofs_lz4_cfg_disk lz4 = {
 		.max_distance = le16_make(LZ4_DISTANCE),
 		/* kernels size a buffer by it; an extent that starts inside a page touches one more */
@@ -82,8 +94,7 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 	unsigned char block[MICA_BLOCK] = {0};
 	struct erofs_super_disk sb = {
 		.magic = le32_make(EROFS_MAGIC),
-		.feature_compat = le32_make(EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME |
-					    EROFS_COMPAT_XATTR_FILTER),
+		.feature_compat = le32_make(features_compat(l)),
 		.blkszbits = MICA_BLOCK_BITS,
 		.inos = le64_make(l->inodes),
 		.epoch = le64_make((uint64_t)l->epoch),
@@ -92,7 +103,10 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 		.meta_blkaddr = le32_make((uint32_t)(l->nid_base / MICA_BLOCK)),
 		.xattr_blkaddr = le32_make((uint32_t)(l->xattr_start / MICA_BLOCK)),
 		.feature_incompat = le32_make(features(l)),
+		.sb_extslots = l->metabox ? 1 : 0,
+		.metabox_nid = le64_make(e->metabox_nid),
 	};
+	size_t size = erofs_super_size(&sb);
 	size_t checked = MICA_BLOCK - EROFS_SUPER_OFFSET;
 	uint8_t rest[MICA_SEAL_SUM];
 
@@ -102,17 +116,17 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 	else
 		sb.rootnid_2b = le16_make((uint16_t)root);
 	memcpy(sb.volume_name, l->opts->label, strlen(l->opts->label));
-	if (l->any_encoded) {
+	if (l->any_encoded || l->metabox) {
 		sb.algs = le16_make((uint16_t)(1u << l->opts->codec.alg));
-		config_encode(l->opts, stats, block + EROFS_SUPER_OFFSET + EROFS_SUPER_SIZE);
+		config_encode(e, stats, block + EROFS_SUPER_OFFSET + size);
 	}
-	memcpy(block + EROFS_SUPER_OFFSET, &sb, EROFS_SUPER_SIZE);
+	memcpy(block + EROFS_SUPER_OFFSET, &sb, size);
 	mica_outfile_sum(e->out, rest);
 	uuid_choose(e, rest, block, uuid);
 	memcpy(sb.uuid, uuid, 16);
-	memcpy(block + EROFS_SUPER_OFFSET, &sb, EROFS_SUPER_SIZE);
+	memcpy(block + EROFS_SUPER_OFFSET, &sb, size);
 	sb.checksum = le32_make(mica_crc32c(~0u, block + EROFS_SUPER_OFFSET, checked));
-	memcpy(block + EROFS_SUPER_OFFSET, &sb, EROFS_SUPER_SIZE);
+	memcpy(block + EROFS_SUPER_OFFSET, &sb, size);
 	mica_seal_make(block, l->end, rest);
 	return mica_outfile_patch(e->out, block, sizeof(block), 0, err);
 }

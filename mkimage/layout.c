@@ -22,6 +22,9 @@
 /* Below this many uniform extents, 4-byte records that are read from the start. */
 #define EXTENTS_SHORT 64u
 
+/* In a metabox padding costs nothing, so that a directory's last block fits behind any inode. */
+#define DIR_TAIL_XATTRS (MICA_BLOCK - EROFS_NID_UNIT)
+
 struct gap {
 	uint64_t off;
 	uint32_t len; /* 0: free */
@@ -50,10 +53,12 @@ static unsigned int extents_rec_size(const struct mica_layout *l, const struct m
 {
 	unsigned int bits = i->data.lclusterbits;
 	uint64_t uniform = bits ? mica_div_round_up(i->size, 1ULL << bits) : UINT64_MAX;
+	/* the metabox lies behind the files' data */
+	uint64_t end = i->data.start + (uint64_t)(i->data.blocks + 1) * MICA_BLOCK;
 
 	if (uniform <= EXTENTS_SHORT && !(i->data.flags & MICA_DATA_SCATTERED))
 		return 4;
-	if (l->meta_start <= UINT32_MAX && uniform <= 2 * (uint64_t)i->data.count)
+	if (mica_max(l->meta_start, end) <= UINT32_MAX && uniform <= 2 * (uint64_t)i->data.count)
 		return 8;
 	return i->size <= UINT32_MAX ? 16 : 32;
 }
@@ -132,8 +137,10 @@ void mica_layout_shape(const struct mica_layout *l, const struct mica_tinode *i,
 	s->head = s->isize + s->xattr;
 	s->tail = i->data.tail_len;
 	s->layout = s->tail ? EROFS_LAYOUT_FLAT_INLINE : EROFS_LAYOUT_FLAT_PLAIN;
-	if (S_ISDIR(i->mode))
+	if (S_ISDIR(i->mode)) {
+		s->dot_omitted = l->opts->compat.extents;
 		return;
+	}
 	switch (i->data.kind) {
 	case MICA_DATA_EXTENTS:
 		shape_extents(l, i, s);
@@ -191,7 +198,8 @@ static uint64_t inode_place(struct planner *p, const struct mica_shape *s)
 {
 	uint64_t off = p->cursor, tail = off + s->head;
 
-	if (s->head + s->tail <= MICA_BLOCK && gap_take(p, s->head + s->tail, &off))
+	if (!p->l->metabox && s->head + s->tail <= MICA_BLOCK &&
+	    gap_take(p, s->head + s->tail, &off))
 		return off;
 	if (s->tail && tail % MICA_BLOCK + s->tail > MICA_BLOCK) {
 		off = mica_round_up(mica_round_up(tail, MICA_BLOCK) - s->head, EROFS_NID_UNIT);
@@ -218,7 +226,7 @@ static int visit_place(void *ctx, struct mica_tnode *node, struct mica_err *err)
 
 	mica_layout_shape(l, i, &s);
 	off = inode_place(p, &s);
-	i->nid = (off - l->nid_base) / EROFS_NID_UNIT;
+	i->nid = (off - l->nid_base) / EROFS_NID_UNIT | (l->metabox ? EROFS_NID_METABOX : 0);
 	l->inodes++;
 	l->any_chunk |= s.layout == EROFS_LAYOUT_CHUNK;
 	l->any_encoded |= s.layout == EROFS_LAYOUT_COMPRESSED_FULL ||
@@ -261,25 +269,32 @@ static void census_times(struct census *c, const struct mica_tinode *i)
 		c->max = i->mtime;
 }
 
+/* The bytes of a directory's last block that lie behind its inode. */
+static uint32_t dir_tail(const struct mica_layout *l, const struct mica_tinode *i)
+{
+	uint32_t tail = i->size ? (uint32_t)((i->size - 1) % MICA_BLOCK) + 1 : 0;
+	uint32_t most = MICA_TAIL_MAX;
+
+	if (l->metabox)
+		most = i->xattrs ? DIR_TAIL_XATTRS : MICA_BLOCK;
+	return tail <= most ? tail : 0;
+}
+
 static int visit_census(void *ctx, struct mica_tnode *node, struct mica_err *err)
 {
 	struct census *c = ctx;
 	struct mica_tinode *i = node->inode;
-	uint32_t tail;
 
 	(void)err;
 	census_times(c, i);
 	mica_xattrs_ref(c->l->xattrs, i->xattrs);
 	if (!S_ISDIR(i->mode))
 		return 0;
-	i->size = mica_dirents_size(node);
-	tail = i->size % MICA_BLOCK;
-	i->data = (struct mica_data){
-		.kind = MICA_DATA_FLAT,
-		.tail_len = tail <= MICA_TAIL_MAX ? tail : 0,
-		.start = c->dir_block * MICA_BLOCK,
-	};
+	i->size = mica_dirents_size(node, !c->l->opts->compat.extents);
+	i->data = (struct mica_data){.kind = MICA_DATA_FLAT, .tail_len = dir_tail(c->l, i)};
 	i->data.blocks = (uint32_t)mica_div_round_up(i->size - i->data.tail_len, MICA_BLOCK);
+	if (i->data.blocks)
+		i->data.start = c->dir_block * MICA_BLOCK;
 	c->dir_block += i->data.blocks;
 	return 0;
 }
@@ -298,34 +313,49 @@ static void epoch_choose(struct mica_layout *l, const struct census *c)
 	l->fixed_nsec = c->nsec_votes_for;
 }
 
+/* The first inode's address, and those that others count from. */
+static uint64_t places_start(struct mica_layout *l, uint64_t dir_end)
+{
+	uint64_t start;
+
+	if (l->metabox)
+		return mica_round_up(l->xattr_bytes, EROFS_NID_UNIT);
+	l->xattr_start = dir_end;
+	/* nid 0 stays unused: user space takes inode number 0 for a deleted entry */
+	start = mica_round_up(l->xattr_start + l->xattr_bytes, EROFS_NID_UNIT);
+	if (start % MICA_BLOCK == 0)
+		start += EROFS_NID_UNIT;
+	l->nid_base = mica_round_down(start, MICA_BLOCK);
+	return start;
+}
+
 int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *err)
 {
 	struct census c = {.l = l, .min = INT64_MAX, .max = INT64_MIN};
 	struct planner *p;
 	int ret;
 
+	l->metabox = l->opts->compat.metabox && l->opts->meta_cluster && !l->opts->codec.none;
 	l->meta_start = mica_round_up(data_end, MICA_BLOCK);
 	c.dir_block = l->meta_start / MICA_BLOCK;
 	ret = mica_layout_walk(l->tree, false, visit_census, &c, err);
 	if (ret)
 		return ret;
+	if (l->metabox && c.dir_block == l->meta_start / MICA_BLOCK)
+		l->meta_start = data_end; /* encoded bytes need no alignment */
 	epoch_choose(l, &c);
 	mica_xattrs_place(l->xattrs, &l->xattr_bytes);
 	if (l->xattr_bytes > XATTR_BYTES_MAX)
 		return mica_err_set(err, MICA_E_LIMIT,
 				    "%" PRIu64 " bytes of shared xattrs; the limit is %" PRIu64,
 				    l->xattr_bytes, XATTR_BYTES_MAX);
-	l->xattr_start = c.dir_block * MICA_BLOCK;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return mica_err_nomem(err);
 	p->l = l;
-	/* nid 0 stays unused: user space takes inode number 0 for a deleted entry */
-	p->cursor = mica_round_up(l->xattr_start + l->xattr_bytes, EROFS_NID_UNIT);
-	if (p->cursor % MICA_BLOCK == 0)
-		p->cursor += EROFS_NID_UNIT;
-	l->nid_base = mica_round_down(p->cursor, MICA_BLOCK);
-	ret = mica_layout_walk(l->tree, true, visit_place, p, err);
+	p->cursor = places_start(l, c.dir_block * MICA_BLOCK);
+	ret = mica_layout_walk_places(l, visit_place, p, err);
+	l->meta_end = p->cursor;
 	l->end = mica_round_up(p->cursor, MICA_BLOCK);
 	free(p);
 	return ret;

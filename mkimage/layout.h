@@ -3,6 +3,10 @@
  * Where everything lies in the image. Behind the data: the directories' full
  * blocks, the shared xattrs, then the inodes with what is inline. Decided
  * before anything of it is written, because names refer to inodes by address.
+ *
+ * With a metabox, addresses of shared xattrs and inodes count in what it decodes
+ * to. Directories then lie before all other inodes, since like compresses well
+ * beside like.
  */
 #ifndef MICA_MKIMAGE_LAYOUT_H
 #define MICA_MKIMAGE_LAYOUT_H
@@ -19,11 +23,13 @@ struct mica_layout {
 	struct mica_xattrs *xattrs;
 	int64_t epoch; /* compact inodes' time base */
 	uint32_t fixed_nsec;
+	bool metabox;
 	uint64_t meta_start;  /* bytes: where the data ends */
 	uint64_t xattr_start; /* block-aligned */
 	uint64_t xattr_bytes;
 	uint64_t nid_base; /* bytes: block that nid 0 lies in */
-	uint64_t end;	   /* bytes */
+	uint64_t meta_end; /* of the last inode */
+	uint64_t end;	   /* bytes of the image; with a metabox known when that is written */
 	uint64_t inodes;
 	bool any_chunk, any_encoded, any_tail_pcluster;
 	bool any_shared; /* fragments, or pclusters that several files may use */
@@ -34,6 +40,7 @@ struct mica_layout {
 struct mica_shape {
 	enum erofs_layout layout;
 	bool extended;
+	bool dot_omitted;	 /* directories: the kernel adds "." */
 	uint32_t isize;		 /* 32 or 64 */
 	uint32_t xattr;		 /* inline xattr area */
 	uint64_t index_off;	 /* from the inode's start: map header or chunk map, 0: none */
@@ -56,5 +63,16 @@ void mica_layout_shape(const struct mica_layout *l, const struct mica_tinode *in
 int mica_layout_walk(struct mica_tree *tree, bool planned,
 		     int (*visit)(void *ctx, struct mica_tnode *node, struct mica_err *err),
 		     void *ctx, struct mica_err *err);
+
+/* The planned inodes in the order of their places, save those in gaps. */
+int mica_layout_walk_places(const struct mica_layout *l,
+			    int (*visit)(void *ctx, struct mica_tnode *node, struct mica_err *err),
+			    void *ctx, struct mica_err *err);
+
+/* Where a planned inode lies. */
+static inline uint64_t mica_layout_place(const struct mica_layout *l, const struct mica_tinode *i)
+{
+	return l->nid_base + (i->nid & ~EROFS_NID_METABOX) * EROFS_NID_UNIT;
+}
 
 #endif

@@ -78,3 +78,30 @@ int mica_layout_walk(struct mica_tree *tree, bool planned,
 	free(s.v);
 	return ret;
 }
+
+/* Half of a walk: the directories, or all others. */
+struct half {
+	bool dirs;
+	int (*visit)(void *ctx, struct mica_tnode *node, struct mica_err *err);
+	void *ctx;
+};
+
+static int visit_half(void *ctx, struct mica_tnode *node, struct mica_err *err)
+{
+	const struct half *h = ctx;
+
+	return S_ISDIR(node->inode->mode) == h->dirs ? h->visit(h->ctx, node, err) : 0;
+}
+
+int mica_layout_walk_places(const struct mica_layout *l,
+			    int (*visit)(void *ctx, struct mica_tnode *node, struct mica_err *err),
+			    void *ctx, struct mica_err *err)
+{
+	struct half dirs = {true, visit, ctx}, others = {false, visit, ctx};
+	int ret;
+
+	if (!l->metabox)
+		return mica_layout_walk(l->tree, true, visit, ctx, err);
+	ret = mica_layout_walk(l->tree, true, visit_half, &dirs, err);
+	return ret ? ret : mica_layout_walk(l->tree, true, visit_half, &others, err);
+}

@@ -10,6 +10,7 @@
 #define CLUSTER_DEFAULT (256u << 10)
 #define CLUSTER_MIN	4096u
 #define CLUSTER_MAX	(1u << 20)
+#define META_DEFAULT	(32u << 10)
 #define JOBS_MAX	256u
 #define JOBS_DEFAULT	64u	   /* more would need more memory than the default allows */
 #define ID_MAX		4294967294 /* the one above means "none" to the kernel */
@@ -22,17 +23,32 @@ static int set_codec(void *ctx, const char *value, struct mica_err *err)
 	return mica_codec_spec_parse(value, &o->build.codec, err);
 }
 
-static int set_cluster(void *ctx, const char *value, struct mica_err *err)
+static int cluster_parse(const char *value, uint32_t *out, struct mica_err *err)
 {
-	struct mica_mkimage_options *o = ctx;
 	uint64_t v;
 	int ret = mica_opt_size(value, CLUSTER_MIN, CLUSTER_MAX, &v, err);
 
 	if (!ret && (v & (v - 1)))
 		return mica_err_set(err, MICA_E_USAGE, "%s is not a power of two", value);
 	if (!ret)
-		o->build.cluster = (uint32_t)v;
+		*out = (uint32_t)v;
 	return ret;
+}
+
+static int set_cluster(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	return cluster_parse(value, &o->build.cluster, err);
+}
+
+static int set_meta_cluster(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	o->meta_cluster = value;
+	o->build.meta_cluster = 0;
+	return strcmp(value, "none") ? cluster_parse(value, &o->build.meta_cluster, err) : 0;
 }
 
 static int set_jobs(void *ctx, const char *value, struct mica_err *err)
@@ -194,6 +210,10 @@ const struct mica_opt mica_mkimage_opts[] = {
 	{"cluster", 'C', "SIZE",
 	 "bytes of input compressed as one cluster: a power of two, 4K to 1M (default: 256K)",
 	 set_cluster},
+	{"metadata-cluster", 0, "SIZE",
+	 "bytes of metadata compressed as one cluster: a power of two, 4K to 1M, or none "
+	 "(default: 32K, before Linux 6.17 none)",
+	 set_meta_cluster},
 	{"jobs", 'j', "N", "threads that compress (default: one for each CPU, at most 64)",
 	 set_jobs},
 	{"compat", 0, "VERSION",
@@ -254,6 +274,23 @@ static int source_date_epoch(struct mica_apply_opts *apply, struct mica_err *err
 	return 0;
 }
 
+/* What was asked for by name must be possible. */
+static int meta_cluster_check(const struct mica_mkimage_options *o, struct mica_err *err)
+{
+	if (!o->meta_cluster || !o->build.meta_cluster)
+		return 0;
+	if (!o->build.compat.metabox)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "compressed metadata needs Linux 6.17, but the image must "
+				    "mount on %u.%u (--compat)",
+				    o->build.compat.kernel / 1000, o->build.compat.kernel % 1000);
+	if (o->build.codec.none)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "--metadata-cluster %s: nothing is compressed with -z none",
+				    o->meta_cluster);
+	return 0;
+}
+
 static int operands_check(int operands, char **argv, struct mica_err *err)
 {
 	unsigned int stdins = 0;
@@ -280,6 +317,7 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 		.build =
 			{
 				.cluster = CLUSTER_DEFAULT,
+				.meta_cluster = META_DEFAULT,
 				.jobs = cpu_count(),
 				.apply = {.uid = -1, .gid = -1},
 			},
@@ -292,6 +330,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 					    &o->build.codec, err);
 	if (!ret)
 		ret = mica_compat_check_alg(&o->build.compat, &o->build.codec, err);
+	if (!ret)
+		ret = meta_cluster_check(o, err);
 	if (!ret)
 		ret = source_date_epoch(&o->build.apply, err);
 	return ret ? ret : operands_check(*operands, argv, err);

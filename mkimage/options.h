@@ -14,7 +14,8 @@ enum mica_progress_mode {
 
 struct mica_mkimage_options {
 	struct mica_build_opts build;
-	const char *codec; /* -z, NULL: the default of the compat level */
+	const char *codec;	  /* -z, NULL: the default of the compat level */
+	const char *meta_cluster; /* --metadata-cluster as given, NULL: the default */
 	bool quiet, json;
 	bool has_platform;
 	struct mica_platform platform; /* of images in layouts */

@@ -119,6 +119,16 @@ int mica_outfile_write(struct mica_outfile *f, const void *buf, size_t len, stru
 	return 0;
 }
 
+static int outlet_write(void *ctx, const void *buf, size_t len, struct mica_err *err)
+{
+	return mica_outfile_write(ctx, buf, len, err);
+}
+
+struct mica_outlet mica_outfile_outlet(struct mica_outfile *f)
+{
+	return (struct mica_outlet){outlet_write, f};
+}
+
 int mica_outfile_zeros(struct mica_outfile *f, uint64_t len, struct mica_err *err)
 {
 	static const unsigned char zeros[4096];

@@ -16,6 +16,7 @@
 
 #include "../lib/err.h"
 #include "../lib/io.h"
+#include "outlet.h"
 
 struct mica_outfile;
 
@@ -27,6 +28,7 @@ int mica_outfile_stat(const struct mica_outfile *f, struct stat *st, struct mica
 
 /* Append at the current position, through a buffer. */
 int mica_outfile_write(struct mica_outfile *f, const void *buf, size_t len, struct mica_err *err);
+struct mica_outlet mica_outfile_outlet(struct mica_outfile *f);
 int mica_outfile_zeros(struct mica_outfile *f, uint64_t len, struct mica_err *err);
 
 /* Bytes written so far. */

@@ -7,10 +7,16 @@
 #define WINDOW (1u << 20) /* wider than the layout's gap window */
 #define STEP   (WINDOW / 2)
 
+void mica_window_start(struct mica_window *w, struct mica_outlet to, uint64_t base)
+{
+	w->to = to;
+	w->base = base;
+}
+
 /* Write out the first n bytes and move on. */
 static int window_advance(struct mica_window *w, size_t n, struct mica_err *err)
 {
-	int ret = mica_outfile_write(w->out, w->buf, n, err);
+	int ret = w->to.write(w->to.ctx, w->buf, n, err);
 
 	memmove(w->buf, w->buf + n, WINDOW - n);
 	memset(w->buf + WINDOW - n, 0, n);
@@ -25,7 +31,6 @@ int mica_window_write(struct mica_window *w, const void *buf, size_t len, uint64
 
 	if (!w->buf) {
 		w->buf = calloc(1, WINDOW);
-		w->base = mica_outfile_pos(w->out);
 		if (!w->buf)
 			return mica_err_nomem(err);
 	}

@@ -476,7 +476,8 @@ static int item_read(struct mica_xattrs *x, const struct item *item, unsigned ch
 	return mica_spool_read(x->spool, buf, item->size, item->spool_off, err);
 }
 
-int mica_xattrs_write_shared(struct mica_xattrs *x, struct mica_outfile *out, struct mica_err *err)
+int mica_xattrs_write_shared(struct mica_xattrs *x, const struct mica_outlet *to,
+			     struct mica_err *err)
 {
 	cleanup_free unsigned char *buf = malloc(65536 + 512);
 
@@ -490,7 +491,7 @@ int mica_xattrs_write_shared(struct mica_xattrs *x, struct mica_outfile *out, st
 			continue;
 		ret = item_read(x, item, buf, err);
 		if (!ret)
-			ret = mica_outfile_write(out, buf, item->size, err);
+			ret = to->write(to->ctx, buf, item->size, err);
 		if (ret)
 			return ret;
 	}

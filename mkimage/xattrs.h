@@ -14,7 +14,7 @@
 
 struct mica_xattrs;
 struct mica_spool;
-struct mica_outfile;
+struct mica_outlet;
 
 /* The number of an inode's shared attributes has 8 bits. */
 #define MICA_XATTRS_SHARED_MAX 255u
@@ -54,7 +54,7 @@ void mica_xattrs_ref(struct mica_xattrs *xattrs, uint32_t id);
 void mica_xattrs_place(struct mica_xattrs *xattrs, uint64_t *bytes);
 
 /* Write the shared area. */
-int mica_xattrs_write_shared(struct mica_xattrs *xattrs, struct mica_outfile *out,
+int mica_xattrs_write_shared(struct mica_xattrs *xattrs, const struct mica_outlet *to,
 			     struct mica_err *err);
 
 /* The inline area of an inode with this set: bytes (0 for set 0), and its content. */

@@ -25,18 +25,19 @@ trap leave EXIT
 mkdir "$work"/{disk,memory}
 mount -t tmpfs -o size=1g tmpfs "$work/memory" || exit 1
 
-alg='' compat='' cluster='' jobs=1 kind='' both='' # chosen from the seed
+alg='' compat='' cluster='' metadata='' jobs=1 kind='' both='' # chosen from the seed
 options_choose() {
   state=$1
-  choose compat 5.15 6.1 6.12 6.15
+  choose compat 5.15 6.1 6.12 6.15 6.17
   choose alg none zstd zstd:1 lz4 lz4 zstd:9 default
   choose cluster default default 4K 16K 64K 128K 512K 1M
+  choose metadata default default 4K 16K 256K none
   choose jobs 1 2 3 4
   choose kind directory tar
   choose both no no yes
   if [[ $alg == zstd* && $compat =~ ^(5.15|6.1)$ ]]; then alg=lz4; fi
   while [ $((${compat%.*} * 1000 + ${compat#*.})) -gt "$kernel" ] && [ "$compat" != 5.15 ]; do
-    case $compat in 6.15) compat=6.12 ;; 6.12) compat=6.1 ;; 6.1) compat=5.15 ;; esac
+    case $compat in 6.17) compat=6.15 ;; 6.15) compat=6.12 ;; 6.12) compat=6.1 ;; 6.1) compat=5.15 ;; esac
     if [[ $alg == zstd* ]]; then alg=lz4; fi
   done
 }
@@ -53,6 +54,9 @@ build() { # build KIND JOBS IMAGE
   local options=(--quiet --compat "$compat" -j "$2")
   [ "$alg" = default ] || options+=(-z "$alg")
   [ "$cluster" = default ] || options+=(-C "$cluster")
+  if [ "$compat" = 6.17 ] && [ "$metadata" != default ] && [ "$alg" != none ]; then
+    options+=(--metadata-cluster "$metadata")
+  fi
   if [ "$1" = tar ]; then
     tar --sort=name --format=posix --xattrs --acls -S -C source -cf source.tar . || return
     "$MICA" mkimage "${options[@]}" "$3" source.tar

@@ -22,7 +22,7 @@ _mica_options() {
 _mica_values() {
   case $1 in
     --compress | -z) echo zstd lz4 lz4hc none ;;
-    --compat) echo 5.15 6.1 6.12 6.15 ;;
+    --compat) echo 5.15 6.1 6.12 6.15 6.17 ;;
     --progress) echo auto always never ;;
   esac
 }

@@ -200,6 +200,7 @@ as_nobody() {
 
 @test "mica's own: zstd" { check_mkimage; }
 @test "mica's own: zstd, encoded extents" { check_mkimage --compat=6.15; }
+@test "mica's own: zstd, compressed metadata" { check_mkimage --compat=6.17; }
 @test "mica's own: lz4hc in clusters of 16 KiB" { check_mkimage -zlz4hc -C16K --compat=6.1; }
 @test "mica's own: uncompressed" { check_mkimage -znone --compat=5.15; }
 

@@ -56,6 +56,7 @@ by_fsck() {
   6.1) known=0x3f ;;
   6.12) known=0x7f ;;
   6.15) known=0xff ;;
+  6.17) known=0x1ff ;;
   esac
   [ $(($(feature_incompat "$image") & ~known)) = 0 ] ||
     fail "features $(feature_incompat "$image") are more than Linux $2 knows"
@@ -105,6 +106,14 @@ refused() {
 @test "fuse: none, 6.15, directory" { by_fuse none 6.15 directory; }
 @test "extraction: none, 6.15, directory" { by_extraction none 6.15 directory; }
 @test "fsck: none, 6.15, directory" { by_fsck none 6.15 directory; }
+@test "kernel: none, 6.17, tar" { by_kernel none 6.17 tar; }
+@test "fuse: none, 6.17, tar" { by_fuse none 6.17 tar; }
+@test "extraction: none, 6.17, tar" { by_extraction none 6.17 tar; }
+@test "fsck: none, 6.17, tar" { by_fsck none 6.17 tar; }
+@test "kernel: none, 6.17, directory" { by_kernel none 6.17 directory; }
+@test "fuse: none, 6.17, directory" { by_fuse none 6.17 directory; }
+@test "extraction: none, 6.17, directory" { by_extraction none 6.17 directory; }
+@test "fsck: none, 6.17, directory" { by_fsck none 6.17 directory; }
 @test "kernel: lz4, 5.15, tar" { by_kernel lz4 5.15 tar; }
 @test "fuse: lz4, 5.15, tar" { by_fuse lz4 5.15 tar; }
 @test "extraction: lz4, 5.15, tar" { by_extraction lz4 5.15 tar; }
@@ -137,6 +146,14 @@ refused() {
 @test "fuse: lz4, 6.15, directory" { by_fuse lz4 6.15 directory; }
 @test "extraction: lz4, 6.15, directory" { by_extraction lz4 6.15 directory; }
 @test "fsck: lz4, 6.15, directory" { by_fsck lz4 6.15 directory; }
+@test "kernel: lz4, 6.17, tar" { by_kernel lz4 6.17 tar; }
+@test "fuse: lz4, 6.17, tar" { by_fuse lz4 6.17 tar; }
+@test "extraction: lz4, 6.17, tar" { by_extraction lz4 6.17 tar; }
+@test "fsck: lz4, 6.17, tar" { by_fsck lz4 6.17 tar; }
+@test "kernel: lz4, 6.17, directory" { by_kernel lz4 6.17 directory; }
+@test "fuse: lz4, 6.17, directory" { by_fuse lz4 6.17 directory; }
+@test "extraction: lz4, 6.17, directory" { by_extraction lz4 6.17 directory; }
+@test "fsck: lz4, 6.17, directory" { by_fsck lz4 6.17 directory; }
 @test "refused: zstd, 5.15, tar" { refused zstd 5.15 tar.tar; }
 @test "refused: zstd, 5.15, directory" { refused zstd 5.15 directory; }
 @test "refused: zstd, 6.1, tar" { refused zstd 6.1 tar.tar; }
@@ -157,6 +174,14 @@ refused() {
 @test "fuse: zstd, 6.15, directory" { by_fuse zstd 6.15 directory; }
 @test "extraction: zstd, 6.15, directory" { by_extraction zstd 6.15 directory; }
 @test "fsck: zstd, 6.15, directory" { by_fsck zstd 6.15 directory; }
+@test "kernel: zstd, 6.17, tar" { by_kernel zstd 6.17 tar; }
+@test "fuse: zstd, 6.17, tar" { by_fuse zstd 6.17 tar; }
+@test "extraction: zstd, 6.17, tar" { by_extraction zstd 6.17 tar; }
+@test "fsck: zstd, 6.17, tar" { by_fsck zstd 6.17 tar; }
+@test "kernel: zstd, 6.17, directory" { by_kernel zstd 6.17 directory; }
+@test "fuse: zstd, 6.17, directory" { by_fuse zstd 6.17 directory; }
+@test "extraction: zstd, 6.17, directory" { by_extraction zstd 6.17 directory; }
+@test "fsck: zstd, 6.17, directory" { by_fsck zstd 6.17 directory; }
 
 @test "an image for an older kernel mounts as well: default level of each algorithm" {
   require_erofs
@@ -194,13 +219,44 @@ refused() {
   done
 }
 
+@test "every cluster size of metadata" {
+  require_erofs
+  require_kernel 6.17
+  for options in '-z zstd:1' '-z lz4'; do
+    for size in 4K 16K 64K 1M; do
+      # shellcheck disable=SC2086 # words
+      mkimage $options --compat 6.17 --metadata-cluster $size image "$BATS_FILE_TMPDIR/tar.tar"
+      [ $(($(feature_incompat image) & 0x100)) = $((0x100)) ]
+      kernel_mount image mnt
+      same_tree "$BATS_FILE_TMPDIR/tar" mnt --random-reads
+      unmount mnt
+      "$MICA" fsck image
+      mkdir -p out
+      "$MICA" extract image -C out
+      same_tree "$BATS_FILE_TMPDIR/tar" out
+      rm -r out
+    done
+  done
+}
+
+@test "metadata that is not compressed" {
+  mkimage --compat 6.17 --metadata-cluster none image "$BATS_FILE_TMPDIR/tar.tar"
+  mkimage --compat 6.15 image2 "$BATS_FILE_TMPDIR/tar.tar"
+  cmp image image2
+}
+
 @test "by way of a loop device" {
   require_erofs
-  mkimage -z lz4 --compat 5.15 image "$BATS_FILE_TMPDIR/tar.tar"
   mkdir mnt
-  mount -t erofs -o ro,loop image mnt
-  echo mnt >>"$(mounts_file)"
-  same_tree "$BATS_FILE_TMPDIR/tar" mnt --random-reads
+  for options in '-z lz4 --compat 5.15' '-z zstd:1 --compat 6.17'; do
+    [[ $options != *6.17* ]] || kernel_is 6.17 || continue
+    # shellcheck disable=SC2086 # words
+    mkimage $options image "$BATS_FILE_TMPDIR/tar.tar"
+    mount -t erofs -o ro,loop image mnt
+    echo mnt >>"$(mounts_file)"
+    same_tree "$BATS_FILE_TMPDIR/tar" mnt --random-reads
+    unmount mnt
+  done
 }
 
 # erofs-utils 1.5 of Debian 12 is older than many features.

@@ -54,7 +54,7 @@ reads() {
   require_root
   local z
   for z in none lz4 zstd; do
-    for compat in 6.12 6.15; do
+    for compat in 6.12 6.15 6.17; do
       mkimage -z "$z" -C 64K --compat "$compat" --overlay-input image "$BATS_FILE_TMPDIR/tree"
       "$UNIT/image_compare" -T 3 -c 100000 image "$BATS_FILE_TMPDIR/tree"
     done
@@ -97,7 +97,8 @@ le32() {
   (cd small/dir && seq -f 'entry-%05g' 300 | xargs touch)
   local i=0 options
   for options in '-z none' '-z lz4 --compat 5.15 -C 16K' '-z lz4 --compat 6.1' \
-    '-z zstd --compat 6.12 -C 16K' '-z zstd --compat 6.15 -C 16K'; do
+    '-z zstd --compat 6.12 -C 16K' '-z zstd --compat 6.15 -C 16K' \
+    '-z zstd --compat 6.17 -C 16K --metadata-cluster 8K'; do
     # shellcheck disable=SC2086 # several words
     mkimage $options "image.$((i += 1))" small
   done

@@ -37,7 +37,7 @@ uuid_of() {
 
 @test "any number of threads, every algorithm and layout" {
   for options in '-z none' '-z lz4 --compat 5.15' '-z lz4hc --compat 6.1' '-z lz4 --compat 6.15' \
-    '-z zstd:1 --compat 6.15 -C 64K' '-z zstd:9 -C 4K' '-z none --compat 5.15'; do
+    '-z zstd:1 --compat 6.15 -C 64K' '-z zstd:1 --compat 6.17' '-z zstd:9 -C 4K' '-z none --compat 5.15'; do
     # shellcheck disable=SC2086 # several words
     mkimage $options -j 1 one "$TAR"
     # shellcheck disable=SC2086

@@ -26,12 +26,12 @@
 		.span_count = COUNT(array)                                                         \
 	}
 
-static const char *const compats[] = {"5.15", "6.1", "6.12", "6.15"};
+static const char *const compats[] = {"5.15", "6.1", "6.12", "6.15", "6.17"};
 static const char *const codecs[] = {"none", "lz4", "zstd"};
 
 static bool combination_allowed(const char *codec, const char *compat)
 {
-	return strcmp(codec, "zstd") || !strcmp(compat, "6.12") || !strcmp(compat, "6.15");
+	return strcmp(codec, "zstd") || (strcmp(compat, "5.15") && strcmp(compat, "6.1"));
 }
 
 static void round_trip_all(const struct model *m, uint32_t cluster)
@@ -112,6 +112,7 @@ static const struct {
 	{"lz4hc", "6.1", 256 << 10}, {"lz4", "6.12", 1 << 20},	  {"lz4", "6.15", 128 << 10},
 	{"zstd", "6.12", 256 << 10}, {"zstd", "6.12", 4 << 10},	  {"zstd", "6.15", 256 << 10},
 	{"zstd", "6.15", 1 << 20},   {"zstd", "6.15", 4 << 10},	  {"lz4", "6.15", 1 << 20},
+	{"zstd", "6.17", 256 << 10}, {"lz4", "6.17", 4 << 10},	  {"none", "6.17", 64 << 10},
 };
 
 static void round_trip_mode(const struct model *m, const char *codec, uint32_t cluster,

@@ -75,8 +75,8 @@ static void encode(struct mica_tnode *dir)
 	struct mica_err err;
 
 	assert_int_equal(mica_tree_finish(tree, &counts, &err), 0);
-	assert_int_equal(mica_dirents_encode(dir, keep_block, NULL, &err), 0);
-	assert_int_equal(encoded_len, mica_dirents_size(dir));
+	assert_int_equal(mica_dirents_encode(dir, true, keep_block, NULL, &err), 0);
+	assert_int_equal(encoded_len, mica_dirents_size(dir, true));
 }
 
 struct seen {
@@ -316,8 +316,9 @@ static void a_failure_ends_it(void **state)
 		add(mica_tree_root(tree), name, S_IFREG, i);
 	}
 	assert_int_equal(mica_tree_finish(tree, &counts, &err), 0);
-	assert_int_equal(mica_dirents_encode(mica_tree_root(tree), refuse_second, &calls, &err),
-			 MICA_E_LIMIT);
+	assert_int_equal(
+		mica_dirents_encode(mica_tree_root(tree), true, refuse_second, &calls, &err),
+		MICA_E_LIMIT);
 	assert_int_equal(calls, 2);
 }
 

@@ -101,7 +101,7 @@ static void survey_dir(struct survey *s, const struct mica_tinode *i)
 	uint64_t full = (uint64_t)i->data.blocks * BLOCK;
 
 	assert_int_equal(i->data.kind, MICA_DATA_FLAT);
-	assert_true(i->data.tail_len <= MICA_TAIL_MAX);
+	assert_true(i->data.tail_len <= (layout.metabox ? BLOCK : MICA_TAIL_MAX));
 	assert_true(full + i->data.tail_len >= i->size && full < i->size + BLOCK);
 	if (!i->data.blocks)
 		return;
@@ -115,17 +115,18 @@ static int survey_visit(void *ctx, struct mica_tnode *node, struct mica_err *e)
 	struct survey *s = ctx;
 	const struct mica_tinode *i = node->inode;
 	struct mica_shape shape;
-	uint64_t off = layout.nid_base + i->nid * 32, tail;
+	uint64_t off = mica_layout_place(&layout, i), tail;
 
 	(void)e;
 	mica_layout_shape(&layout, i, &shape);
 	tail = off + shape.head;
 	assert_true(i->nid > 0);
+	assert_int_equal(i->nid >> 63, layout.metabox);
 	if (shape.tail)
 		assert_true(tail % BLOCK + shape.tail <= BLOCK);
 	assert_true(off >= layout.xattr_start + layout.xattr_bytes);
-	assert_true(tail + shape.tail <= layout.end);
-	assert_true(off + WRITER_GAP >= s->farthest);
+	assert_true(tail + shape.tail <= layout.meta_end);
+	assert_true(off + (layout.metabox ? 0 : WRITER_GAP) >= s->farthest);
 	assert_true(shape.head >= shape.isize + shape.xattr);
 	s->farthest = mica_max(s->farthest, tail + shape.tail);
 	s->bytes += shape.head + shape.tail;
@@ -153,14 +154,18 @@ static unsigned int survey(uint64_t data_end)
 	struct survey s = {0};
 	uint64_t used;
 
-	assert_int_equal(layout.meta_start, mica_round_up(data_end, BLOCK));
 	assert_int_equal(layout.nid_base % BLOCK, 0);
 	assert_int_equal(layout.xattr_start % BLOCK, 0);
 	assert_int_equal(layout.end % BLOCK, 0);
-	assert_true(mica_tree_root(tree)->inode->nid < 65536);
-	s.dir_block = layout.meta_start / BLOCK;
-	assert_int_equal(mica_layout_walk(tree, true, survey_visit, &s, &err), 0);
-	assert_int_equal(s.dir_block * BLOCK, layout.xattr_start);
+	s.dir_block = mica_round_up(data_end, BLOCK) / BLOCK;
+	assert_int_equal(mica_layout_walk_places(&layout, survey_visit, &s, &err), 0);
+	if (!layout.metabox) {
+		assert_true(mica_tree_root(tree)->inode->nid < 65536);
+		assert_int_equal(layout.meta_start, mica_round_up(data_end, BLOCK));
+		assert_int_equal(s.dir_block * BLOCK, layout.xattr_start);
+	} else if (s.dir_block == mica_round_up(data_end, BLOCK) / BLOCK) {
+		assert_int_equal(layout.meta_start, data_end);
+	}
 	assert_int_equal(s.count, layout.inodes);
 	qsort(s.v, s.count, sizeof(*s.v), object_compare);
 	for (size_t i = 1; i < s.count; i++)
@@ -200,13 +205,16 @@ static void file_make(struct mica_tinode *i)
 
 static void random_trees(void **state)
 {
+	static const char *const compats[] = {"6.12", "6.15", "6.17"};
+
 	(void)state;
 	for (unsigned int seed = 0; seed < 200; seed++) {
 		struct mica_tnode *dirs[300] = {mica_tree_root(tree)};
 		unsigned int dir_count = 1;
 
 		rng = seed;
-		mica_compat_parse(seed % 2 ? "6.12" : "6.15", &opts.compat, &err);
+		mica_compat_parse(compats[seed % 3], &opts.compat, &err);
+		opts.meta_cluster = seed % 3 == 2 ? 32 << 10 : 0;
 		xattr_bytes = pick(2) ? 4 * pick(5000) : 0;
 		for (unsigned int n = 0; n < 50 + pick(1500); n++) {
 			struct mica_tnode *dir = dirs[pick(dir_count)], *node;
@@ -262,8 +270,13 @@ static void directories_of_every_length(void **state)
 {
 	(void)state;
 	/* the last block inline, too long for that, or full */
-	for (unsigned int n = 0; n < 400; n++) {
-		for (unsigned int k = 0; k < n; k++) {
+	for (unsigned int n = 0; n < 800; n++) {
+		if (n >= 400) {
+			mica_compat_parse("6.17", &opts.compat, &err);
+			opts.meta_cluster = 32 << 10;
+			mica_tree_root(tree)->inode->xattrs = n % 2 ? 16 : 0;
+		}
+		for (unsigned int k = 0; k < n % 400; k++) {
 			char name[16];
 
 			snprintf(name, sizeof(name), "%08u", k);

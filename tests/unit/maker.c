@@ -23,6 +23,8 @@ struct mica_build_opts maker_opts(const char *codec, uint32_t cluster, const cha
 
 	assert_int_equal(mica_codec_spec_parse(codec, &o.codec, &err), 0);
 	assert_int_equal(mica_compat_parse(compat, &o.compat, &err), 0);
+	/* small clusters: a few inodes already take several */
+	o.meta_cluster = o.compat.metabox ? (uint32_t)mica_min(cluster, 8192) : 0;
 	return o;
 }
 

@@ -82,6 +82,12 @@ static void compact_index(void **state)
 	every_allocation("lz4", "6.1");
 }
 
+static void compressed_metadata(void **state)
+{
+	(void)state;
+	every_allocation("zstd", "6.17");
+}
+
 static void encoded_extents(void **state)
 {
 	(void)state;
@@ -93,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uncompressed),
 		cmocka_unit_test(compact_index),
+		cmocka_unit_test(compressed_metadata),
 		cmocka_unit_test(encoded_extents),
 	};
 

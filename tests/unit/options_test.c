@@ -121,16 +121,18 @@ static void compat_decides_on_features(void **state)
 	static const struct {
 		const char *text;
 		unsigned int kernel;
-		bool tails, extents;
+		bool tails, extents, metabox;
 	} cases[] = {
-		{"5.15", MICA_KERNEL(5, 15), false, false},
-		{"5.16", MICA_KERNEL(5, 16), false, false},
-		{"5.17", MICA_KERNEL(5, 17), true, false},
-		{"6.0", MICA_KERNEL(6, 0), true, false},
-		{"6.14", MICA_KERNEL(6, 14), true, false},
-		{"6.15", MICA_KERNEL(6, 15), true, true},
-		{"7.0", MICA_KERNEL(7, 0), true, true},
-		{"999.999", MICA_KERNEL(999, 999), true, true},
+		{"5.15", MICA_KERNEL(5, 15), false, false, false},
+		{"5.16", MICA_KERNEL(5, 16), false, false, false},
+		{"5.17", MICA_KERNEL(5, 17), true, false, false},
+		{"6.0", MICA_KERNEL(6, 0), true, false, false},
+		{"6.14", MICA_KERNEL(6, 14), true, false, false},
+		{"6.15", MICA_KERNEL(6, 15), true, true, false},
+		{"6.16", MICA_KERNEL(6, 16), true, true, false},
+		{"6.17", MICA_KERNEL(6, 17), true, true, true},
+		{"7.0", MICA_KERNEL(7, 0), true, true, true},
+		{"999.999", MICA_KERNEL(999, 999), true, true, true},
 	};
 
 	(void)state;
@@ -141,7 +143,29 @@ static void compat_decides_on_features(void **state)
 		assert_int_equal(c.kernel, cases[i].kernel);
 		assert_int_equal(c.tail_pclusters, cases[i].tails);
 		assert_int_equal(c.extents, cases[i].extents);
+		assert_int_equal(c.metabox, cases[i].metabox);
 	}
+}
+
+static void metadata_clusters(void **state)
+{
+	(void)state;
+	good("--compat 6.17");
+	assert_int_equal(o.build.meta_cluster, 32 << 10);
+	good("--compat 6.17 --metadata-cluster 4K");
+	assert_int_equal(o.build.meta_cluster, 4096);
+	good("--compat 7.0 --metadata-cluster 1M");
+	assert_int_equal(o.build.meta_cluster, 1 << 20);
+	good("--compat 6.12 --metadata-cluster none");
+	assert_int_equal(o.build.meta_cluster, 0);
+	good("-z none --compat 6.17");
+	bad("--metadata-cluster 16K", "compressed metadata needs Linux 6.17, but the image must "
+				      "mount on 6.12 (--compat)");
+	bad("--compat 6.17 -z none --metadata-cluster 16K",
+	    "--metadata-cluster 16K: nothing is compressed with -z none");
+	bad("--metadata-cluster 2K",
+	    "option --metadata-cluster: 2K is not within 4096..1048576 bytes");
+	bad("--metadata-cluster 12K", "option --metadata-cluster: 12K is not a power of two");
 }
 
 static void bad_compat(void **state)
@@ -336,6 +360,7 @@ int main(void)
 		TEST(defaults),
 		TEST(the_codec_follows_the_kernel),
 		TEST(compat_decides_on_features),
+		TEST(metadata_clusters),
 		TEST(bad_compat),
 		TEST(clusters),
 		TEST(jobs),

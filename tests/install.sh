@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # install.sh [--list] TARGET...: installs the Debian packages that a target needs
 # and the machine lacks, or lists all that it needs. Targets: build (mica itself),
-# quickstart, test, full (test --full), bench.
+# quickstart, test, full (test --full), bench, npm.
 set -euo pipefail
 
 declare -A packages=(
@@ -12,10 +12,11 @@ declare -A packages=(
   [test]='acl attr bats bzip2 clang clang-format erofs-utils fuse3 git libarchive-tools
     libcap2-bin libcmocka-dev lz4 man-db openssl python3 shellcheck strace universal-ctags xz-utils zstd'
   [full]='busybox-static cpio kmod qemu-system-x86'
-  [bench]='erofs-utils python3 squashfs-tools squashfuse zstd'
+  [bench]='erofs-utils mmdebstrap python3 squashfs-tools squashfuse valgrind xz-utils zstd'
+  [npm]='npm'
 )
 declare -A needs=([build]='build' [quickstart]='build quickstart' [test]='build test'
-  [full]='build test full' [bench]='build bench')
+  [full]='build test full' [bench]='build bench' [npm]='npm')
 
 list=false missing=()
 if [ "${1:-}" = --list ]; then

@@ -1,113 +1,162 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""report.py DIR: the medians of what run.sh measured, as Markdown."""
+"""What was measured, as Markdown; with an output file also as a chart and as JSON."""
 import os
-import statistics
-import sys
 
-work = sys.argv[1]
-facts = [line.rstrip("\n").split("|") for line in open(os.path.join(work, "facts"))]
-corpora = {f[1]: [int(n) for n in f[2:]] for f in facts if f[0] == "corpus"}
-PEER = "mksquashfs zstd 3"
-MIB = 1 << 20
+import chart
+from goals import Goals
+from rows import READS, SQUASHFS
+
+NONE = "-"
 
 
-def load():
-    """{(kind, corpus, name): [wall, cpu, KiB]} and sizes, in the order of the list in run.sh"""
-    medians, sizes = {}, {}
-    order = [f[2] for f in facts if f[0] == "order"]
-    names = sorted(os.listdir(os.path.join(work, "times")),
-                   key=lambda n: order.index(n.split("|")[2]))
-    for name in names:
-        kind, corpus, what = name.split("|")
-        rows = [[float(v) for v in line.split()] for line in open(os.path.join(work, "times", name))]
-        if kind == "size":
-            sizes[corpus, what] = int(rows[0][0])
-        else:
-            medians[kind, corpus, what] = [statistics.median(column) for column in zip(*rows)]
-    return medians, sizes
+def number(value, form, scale=1.0):
+    return NONE if value is None else format(value / scale, form)
 
 
-def table(head, rows):
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
-    print()
+class Report:
+    def __init__(self, results):
+        self.results = results
+        self.lines = []
 
+    def text(self, line):
+        self.lines += [line, ""]
 
-def build_tables(medians, sizes):
-    for corpus, (size, entries, _) in corpora.items():
-        print(f"## Building: {corpus}, a tar of {size / 1e6:.0f} MB with {entries} entries\n")
-        peer = medians["build", corpus, PEER]
-        rows = []
-        for (kind, where, name), (wall, cpu, kib) in medians.items():
-            if (kind, where) != ("build", corpus):
+    def table(self, head, rows):
+        self.lines.append("| " + " | ".join(head) + " |")
+        self.lines.append("|---" * len(head) + "|")
+        self.lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+        self.lines.append("")
+
+    def head(self):
+        facts = self.results["facts"]
+        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+        kind = "Medians" if facts["statistic"] == "median" else "The best"
+        self.text("# mica and its peers")
+        self.text(f"{facts['machine']}. {versions}. {kind} of {facts['runs']} interleaved runs; "
+                  "what takes minutes ran once.")
+        for corpus, why in self.results["missing"].items():
+            self.text(f"Corpus `{corpus}` could not be made: {why}")
+
+    def goals(self):
+        words = {True: "yes", False: "**no**", None: NONE}
+        self.text("## Goals")
+        self.table(["goal", "limit", "measured", "met"],
+                   [[what, limit, measured, words[met]]
+                    for what, limit, measured, met in Goals(self.results).all()])
+
+    def builds(self):
+        for corpus, facts in self.results["corpora"].items():
+            names = [row["name"] for row in self.results["builds"] if row["corpus"] == corpus]
+            if not names:
                 continue
-            image = sizes[corpus, name]
-            rows.append([name, f"{wall:.2f}", f"{cpu:.2f}", f"{kib * 1024 / 1e6:.0f}",
-                         f"{image / 1e6:.1f}", f"{wall / peer[0]:.2f}", f"{cpu / peer[1]:.2f}",
-                         f"{image / sizes[corpus, PEER]:.3f}"])
-        table(["", "wall s", "CPU s", "peak MB", "image MB", "wall ratio", "CPU ratio", "size ratio"],
-              rows)
-    print(f"Ratios are to `{PEER}` from the same tar.\n")
+            self.text(f"## Building: {corpus}, a tar of {facts['bytes'] / 1e6:.0f} MB with "
+                      f"{facts['entries']} entries")
+            self.table(["", "image MB", "ratio", "CPU s", "ratio", "wall s", "ratio", "peak MB",
+                        "mean extent KiB", "4 KiB decodes KiB", "IOPS", "cold us", "cached us"],
+                       [self.build(corpus, name) for name in names])
+        if self.results["builds"]:
+            self.text(f"Ratios are to `{SQUASHFS}` on the same corpus. Mean extent: what a "
+                      "compressed cluster decodes to in the mean; 4 KiB decodes: the same, in the "
+                      "mean over all bytes of all files. IOPS and cold: one reader of 4 KiB at "
+                      "random places of all files, image mounted by the kernel over a loop device, "
+                      "page cache dropped, files open; cached: the same with the image in the page "
+                      "cache.")
+
+    def build(self, corpus, name):
+        def get(what):
+            return self.results.build(corpus, name, what)
+
+        def ratio(what):
+            peer = self.results.build(corpus, SQUASHFS, what)
+            return get(what) / peer if peer and get(what) else None
+
+        cold = get("random")
+        return [name, number(get("image"), ".1f", 1e6), number(ratio("image"), ".3f"),
+                number(get("cpu"), ".2f"), number(ratio("cpu"), ".2f"),
+                number(get("wall"), ".2f"), number(ratio("wall"), ".2f"),
+                number(get("peak"), ".0f", 1e6), number(get("cluster_mean"), ".0f", 1024),
+                number(get("read_mean"), ".0f", 1024), number(1e6 / cold if cold else None, ".0f"),
+                number(cold, ".0f"), number(get("decode"), ".0f")]
+
+    def reads(self):
+        for corpus in self.results["corpora"]:
+            rows = [self.results.find("reads", corpus=corpus, name=read.name) for read in READS]
+            rows = [row for row in rows if row and "cold" in row]
+            if rows:
+                self.text(f"## Reading: {corpus}, seconds of one reader")
+                self.table(["", "stat walk, cold", "all files, cold", "all files, again"],
+                           [[row["name"], *(number(self.results.value(row, what), ".2f")
+                                            for what in ("walk", "cold", "again"))]
+                            for row in rows])
+
+    def layers(self):
+        found = self.results["layers"]
+        if not found:
+            return
+        changed = found["changed"]
+        self.text("## Layers: a second, nearly identical root")
+        self.text(f"{changed['files']} files with {changed['file_bytes'] / 1e6:.1f} MB are new; "
+                  f"{changed['bytes'] / 1e6:.1f} MB of them really changed, and these are "
+                  f"{changed['compressed'] / 1e6:.2f} MB after `zstd -3`.")
+        self.table(["", "one root MB", "the same again adds MB", "the upgrade adds MB", "ratio",
+                    "ratio without names and inodes"],
+                   [[row["name"], number(row["one"] or None, ".1f", 1e6),
+                     number(row["same"], ".2f", 1e6), number(row["upgrade"], ".2f", 1e6),
+                     number(row["upgrade"] / changed["compressed"], ".2f"),
+                     number((row["upgrade"] - row["same"]) / changed["compressed"], ".2f")]
+                    for row in found["rows"]])
+
+    def scaling(self):
+        jobs, large = self.results["jobs"], self.results["large"]
+        if jobs:
+            self.text("## Workers: root, mica zstd:3, 6.12")
+            self.table(["", "wall s, fastest", "CPU s, least"],
+                       [[f"-j {n}"] + [f"{min(column):.2f}" for column in zip(*jobs["runs"][n])]
+                        for n in ("1", "2")])
+            first = jobs["main_ns"] / max(1, jobs["all_ns"])
+            self.text(f"In {jobs['alone']} of {jobs['samples']} looks at -j 2 less than two "
+                      f"threads could run. Its first thread used {first:.3f} of the CPU time.")
+        if large:
+            self.text(f"## A stream of {large['bytes'] / 1e9:.1f} GB in {large['entries']} entries")
+            self.table(["wall s", "CPU s", "peak MB", "image MB"],
+                       [[f"{large['wall']:.0f}", f"{large['cpu']:.0f}",
+                         f"{large['peak'] / 1e6:.0f}", f"{large['image'] / 1e6:.0f}"]])
+
+    def instructions(self):
+        rows = self.results["instructions"]
+        if not rows:
+            return
+        self.text(f"## Instructions ({self.results['facts']['instructions']}), one worker")
+        self.table(["", "corpus", "input MB", "for each byte of input"],
+                   [[row["name"], row["corpus"], f"{row['bytes'] / 1e6:.1f}",
+                     f"{row['count'] / row['bytes']:.2f}"] for row in rows])
+        for row in rows:
+            if row["functions"] and row["name"].startswith("mica"):
+                self.text(f"{row['name']}, {row['corpus']}: " + ", ".join(
+                    f"{name} {share:.1f}%" for share, name in row["functions"]) + ".")
+
+    def whole(self):
+        self.head()
+        self.goals()
+        self.builds()
+        self.reads()
+        self.layers()
+        self.scaling()
+        self.instructions()
+        if self.results["notes"]:
+            self.text("## Notes")
+            self.lines += [f"* {note}" for note in self.results["notes"]] + [""]
+        return "\n".join(self.lines)
 
 
-def read_tables(medians):
-    for corpus in corpora:
-        names = [n for k, c, n in medians if (k, c) == ("cold", corpus)]
-        if not names:
-            continue
-        print(f"## Reading: {corpus}, seconds of one reader\n")
-        table(["", "stat walk, cold", "all files, cold", "all files, again"],
-              [[n] + [f"{medians[k, corpus, n][0]:.2f}" for k in ("walk", "cold", "warm")]
-               for n in names])
-
-
-def goals(medians, sizes):
-    """(what, goal, measured, whether it is met)"""
-    def build(corpus, name, column):
-        return medians["build", corpus, name][column]
-
-    mica = "mica zstd:3, 6.12"
-    for source in ("", ", directory"):
-        for column, what in ((1, "CPU"), (0, "wall")):
-            ratio = build("root", mica + source, column) / build("root", PEER + source, column)
-            yield f"{what} time, {mica}{source or ', tar'} / {PEER}", "<= 1.0", f"{ratio:.2f}", \
-                ratio <= 1
-    for corpus, (_, entries, names) in corpora.items():
-        limit = 256 * MIB + 256 * entries + names
-        for compat in ("6.12", "6.15"):
-            peak = build(corpus, f"mica zstd:3, {compat}", 2) * 1024
-            yield f"peak memory, {corpus}, {compat}", f"<= {limit / MIB:.0f} MiB", \
-                f"{peak / MIB:.0f} MiB", peak <= limit
-    for compat, limit in (("6.12", 1.12), ("6.15", 1.05)):
-        ratio = sizes["root", f"mica zstd:3, {compat}"] / sizes["root", PEER]
-        yield f"image size, zstd:3, {compat} / {PEER}", f"<= {limit}", f"{ratio:.3f}", ratio <= limit
-    ratio = (build("modules", mica, 0) / corpora["modules"][0]) / \
-        (build("root", mica, 0) / corpora["root"][0])
-    yield "wall time for each byte of tar, modules / root", "<= 2.0", f"{ratio:.2f}", ratio <= 2
-    for corpus in corpora:
-        try:
-            ours = medians["cold", corpus, "mica lz4, mounted by mica"][0]
-            theirs = medians["cold", corpus, "mkfs.erofs lz4, erofsfuse"][0]
-        except KeyError:
-            continue
-        yield f"reading cold by FUSE, {corpus}, mica lz4 / erofsfuse", "<= 1.0", \
-            f"{ours / theirs:.2f}", ours <= theirs
-
-
-def main():
-    medians, sizes = load()
-    by_kind = {f[0]: f[1] for f in facts if len(f) == 2}
-    print("# mica and its peers\n")
-    print(f"{by_kind['machine']}. {by_kind['versions']}. Medians of {by_kind['runs']} interleaved runs.\n")
-    build_tables(medians, sizes)
-    read_tables(medians)
-    print("## Goals\n")
-    table(["goal", "limit", "measured", "met"],
-          [[what, limit, measured, "yes" if met else "**no**"]
-           for what, limit, measured, met in goals(medians, sizes)])
-
-
-main()
+def publish(results, output):
+    text = Report(results).whole()
+    print(text)
+    if not output:
+        return
+    stem = os.path.splitext(output)[0]
+    with open(output, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    with open(f"{stem}.svg", "w", encoding="utf-8") as file:
+        file.write(chart.draw(results))
+    results.save(f"{stem}.json")

@@ -72,9 +72,9 @@ same_from_directory() {
   cmp "$work/image" "$work/image2"
 }
 
-python3 "$ROOT/tests/bench/corpus.py" files /usr 1000 |
+python3 "$ROOT/tests/full/corpus.py" files /usr 1000 |
   tar --no-recursion --null -T - --format=pax --xattrs --acls -S -cf "$work/usr.raw" 2>/dev/null
-python3 "$ROOT/tests/bench/corpus.py" modules >"$work/modules.raw"
+python3 "$ROOT/tests/full/corpus.py" modules >"$work/modules.raw"
 for corpus in usr modules; do
   mkdir "$work/$corpus"
   tar -C "$work/$corpus" --xattrs --xattrs-include='*' --acls -xpf "$work/$corpus.raw" || exit 1

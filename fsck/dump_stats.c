@@ -24,6 +24,7 @@ struct stats {
 	uint64_t extents;
 	uint64_t xattrs_shared, xattrs_inline;
 	struct mica_decoded decoded; /* of regular files and symlinks */
+	uint64_t metabox_decoded, metabox_stored;
 };
 
 static int stats_extents(struct mica_image *img, const struct mica_inode *inode, struct stats *s,
@@ -122,6 +123,24 @@ static int stats_collect(struct mica_image *img, struct mica_nidmap *seen, struc
 	return ret;
 }
 
+static int stats_metabox(struct mica_image *img, struct stats *s, struct mica_err *err)
+{
+	struct mica_inode inode;
+	struct mica_extent e;
+	int ret = mica_image_inode(img, mica_image_super(img)->metabox_nid, &inode, err);
+
+	if (ret)
+		return ret;
+	s->metabox_decoded = inode.size;
+	for (uint64_t la = 0; la < inode.size; la = e.la + e.llen) {
+		ret = mica_image_map(img, &inode, la, &e, err);
+		if (ret)
+			return ret;
+		s->metabox_stored += e.plen;
+	}
+	return 0;
+}
+
 static void stats_by_type(struct mica_dump *d, const struct stats *s)
 {
 	static const struct {
@@ -191,6 +210,10 @@ static void stats_show(struct mica_dump *d, const struct stats *s)
 	mica_dump_u64(d, "Bytes stored", "bytes_stored", stored);
 	mica_dump_ratio(d, "Ratio stored/logical", "ratio",
 			s->logical ? (double)stored / (double)s->logical : 0);
+	if (mica_image_super(d->img)->metabox_nid) {
+		mica_dump_u64(d, "Metabox decoded", "metabox_decoded", s->metabox_decoded);
+		mica_dump_u64(d, "Metabox stored", "metabox_stored", s->metabox_stored);
+	}
 	mica_dump_section_end(d);
 }
 
@@ -202,6 +225,8 @@ int mica_dump_stats(struct mica_dump *d, struct mica_err *err)
 
 	if (!ret)
 		ret = mica_decoded_packed(&s.decoded, d->img, err);
+	if (!ret && mica_image_super(d->img)->metabox_nid)
+		ret = stats_metabox(d->img, &s, err);
 	if (!ret)
 		stats_show(d, &s);
 	mica_nidmap_clear(&seen);

@@ -5,7 +5,8 @@
  * the superblock's checksum made right again, so that the field itself must be
  * found. "badimage list" prints name, exit status of fsck and what its message
  * must contain, tab-separated; "badimage make NAME FILE" writes an image, the
- * NAME "good" the unbroken one.
+ * NAMEs "good" and "boxed" the unbroken ones. Cases whose names begin with
+ * "boxed-" are made from the latter, which has a metabox.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #define INO(k, f)    (INODE_OFF(k) + offsetof(struct erofs_inode_compact_disk, f))
 #define EXT(k, f)    (INODE_OFF(k) + offsetof(struct erofs_inode_extended_disk, f))
 #define RECORD(i)    (BODY_OFF(I_EXTENTS) + 16 + 16 * (i))
+#define BOX(k, f)    (BOX_OFF(k) + offsetof(struct erofs_inode_compact_disk, f))
 #define NAME(at)     (ROOT_DIR_OFF + (at))
 #define DIRENT(i, f) (ROOT_DIR_OFF + 12 * (i) + offsetof(struct erofs_dirent_disk, f))
 
@@ -64,8 +66,10 @@ static int image_make(const char *name, const char *path)
 	static uint8_t image[GOOD_SIZE];
 
 	good_image(image);
+	if (!strncmp(name, "boxed", 5))
+		boxed_image(image);
 	checksum_set(image);
-	if (!strcmp(name, "good"))
+	if (!strcmp(name, "good") || !strcmp(name, "boxed"))
 		return image_write(path, image, sizeof(image));
 	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
 		const struct bad *b = &bads[i];

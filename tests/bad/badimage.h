@@ -23,7 +23,7 @@ enum {
 	BLK_EXTENTS, /* encoded, then plain */
 	BLK_EXTENTS2,
 	BLK_PACKED,
-	BLK_SPARE, /* two, not referenced */
+	BLK_BOX, /* the metabox; in the good image not referenced, as the one behind it */
 };
 
 /* Inodes; each has 256 bytes, 8 nids. */
@@ -44,10 +44,20 @@ enum {
 	I_PACKED,
 	I_DEV,
 	I_INNER,
+	I_METABOX, /* boxed image: flat plain, BOX_SIZE bytes */
+};
+
+/* In the metabox; each has 256 bytes as well. */
+enum {
+	B_FILE = 1,
+	B_DIR, /* without "." */
 };
 
 #define NID(k)	     (8ULL * (k))
 #define INODE_OFF(k) (BLK_META * GOOD_BLOCK + 256u * (k))
+#define BOX_NID(k)   (EROFS_NID_METABOX | NID(k))
+#define BOX_OFF(k)   (BLK_BOX * GOOD_BLOCK + 256u * (k))
+#define BOX_SIZE     (3 * 256u)
 #define ROOT_DIR_OFF (BLK_ROOT * GOOD_BLOCK)
 
 /* Behind a 32-byte inode without xattrs: inline data, chunk map or map header */
@@ -63,5 +73,7 @@ enum {
 
 /* image: GOOD_SIZE bytes; everything but the checksum */
 void good_image(uint8_t *image);
+/* the same with a metabox: sub/box, sub/box/file */
+void boxed_image(uint8_t *image);
 
 #endif

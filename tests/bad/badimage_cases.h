@@ -144,3 +144,22 @@
 /* fragments */
 {"frag-end", BODY_OFF(I_FRAG), 4, 101, "fragment of 200 bytes at 101 reaches over the end of the packed inode at 300", 4, FIX},
 {"frag-far", BODY_OFF(I_FRAG) + 4, 4, 0xffffffff, "reaches over the end of the packed inode", 4, FIX},
+
+/* metabox */
+{"boxed-nid-none", SB(metabox_nid), 8, 0, "metabox, which is not there", 4, FIX},
+{"boxed-nid-end", SB(metabox_nid), 8, 1ull << 40, "reach over the end", 4, FIX},
+{"boxed-nid-self", SB(metabox_nid) + 7, 1, 0x80, "metabox_nid 0x8000000000000088 lies in the metabox", 4, FIX},
+{"boxed-nid-dir", SB(metabox_nid), 8, NID(I_ROOT), "metabox inode: inode 8 at 4352 has the type 040000, not 0100000", 4, FIX},
+{"boxed-extslots", SB(sb_extslots), 1, 0, "sb_extslots 0 leaves no room for metabox_nid", 4, FIX},
+{"boxed-size", INO(I_METABOX, size), 4, 544, "inline tail of 30 bytes at 544 reaches over the end at 544", 4, FIX},
+{"boxed-data", INO(I_METABOX, u), 4, BLK_META, "overlap", 4, FIX},
+{"boxed-named", DIRENT(5, nid), 1, NID(I_METABOX), "entry 'dev' names the packed inode or the metabox", 4, FIX},
+{"boxed-root", SB(rootnid_8b), 8, BOX_NID(B_FILE), "at 256 has the type 0100000, not 040000", 4, FIX},
+{"boxed-format", BOX(B_FILE, format), 2, 0x8004, "format 0x8004 has unknown bits 0x8000", 4, FIX},
+{"boxed-reserved", BOX(B_FILE, reserved), 1, 1, "reserved bytes are not zero", 4, FIX},
+{"boxed-tail-cross", BOX(B_FILE, size), 4, 4090, "crosses a block", 4, FIX},
+{"boxed-tail-end", BOX(B_FILE, size), 4, 1000, "reaches over the end", 4, FIX},
+{"boxed-tail-overlap", BOX(B_FILE, size), 4, 300, "overlap", 4, FIX},
+{"boxed-entry-end", BOX_OFF(B_DIR) + 32 + 12, 8, BOX_NID(64), "of the metabox", 4, FIX},
+{"boxed-dotdot", BOX_OFF(B_DIR) + 32, 8, NID(I_ROOT), "entry '..' has nid 8, not 16", 4, FIX},
+{"boxed-order", BOX_OFF(B_DIR) + 32 + 26, 1, '-', "name '-ile' comes behind '..', not in byte order", 4, FIX},

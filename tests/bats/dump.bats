@@ -52,6 +52,23 @@ field() {
   [ "$(field 'Bytes in fragments')" = 200 ]
 }
 
+@test "dump: compressed metadata" {
+  "$BADIMAGE" make boxed boxed.img
+  run -0 "$MICA" dump boxed.img
+  [ "$(field 'Oldest kernel')" = 6.17 ]
+  [[ $(field 'Incompatible features') == *metabox* ]]
+  [ "$(field 'Metabox nid')" = 136 ]
+  [ "$(field 'Superblock bytes')" = 144 ]
+  [ "$(field 'Metabox decoded')" = 768 ]
+  [ "$(field 'Metabox stored')" = 768 ]
+  run -0 "$MICA" dump boxed.img sub/box/file
+  [ "$(field 'Offset in metabox')" = 0x100 ]
+  "$MICA" mkimage --quiet --compat 6.17 metabox.img src
+  run -0 "$MICA" dump metabox.img
+  [[ $(field 'Compatible features') == *shared_ea_in_metabox* ]]
+  [ "$(field 'Metabox stored')" -lt "$(field 'Metabox decoded')" ]
+}
+
 @test "dump: what a read has to decode" {
   mkdir big
   seq 1000000 | head -c 1M >big/one

@@ -139,16 +139,17 @@ static uint32_t filter_of(const struct mica_kv *kvs, size_t count)
 /* The set's area behind an inode, decoded, is kvs; returns how many are shared. */
 static unsigned int check(uint32_t id, const struct mica_kv *kvs, size_t count)
 {
-	static unsigned char buf[MICA_XATTRS_BYTES_MAX + GUARD];
 	struct erofs_xattr_ibody_disk head;
 	bool seen[MANY] = {false};
 	uint32_t size = mica_xattrs_ibody_size(xattrs, id);
+	cleanup_free unsigned char *buf = malloc(size + GUARD);
 	size_t pos = sizeof(head);
 
+	assert_non_null(buf);
 	assert_true(size <= MICA_XATTRS_BYTES_MAX);
-	memset(buf, 0xaa, sizeof(buf));
+	memset(buf, 0xaa, size + GUARD);
 	assert_int_equal(mica_xattrs_ibody_encode(xattrs, id, buf, &err), 0);
-	for (size_t i = size; i < sizeof(buf); i++)
+	for (size_t i = size; i < size + GUARD; i++)
 		assert_int_equal(buf[i], 0xaa);
 	if (!count) {
 		assert_int_equal(size, 0);

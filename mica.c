@@ -44,6 +44,15 @@ static void usage(FILE *f)
 	fputs("\n'mica VERB --help' shows a verb's options; 'man mica' the whole picture.\n", f);
 }
 
+/* Of what was asked for on standard output: whether it got there. */
+static int output_done(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_SUCCESS;
+	perror("mica: cannot write");
+	return EXIT_FAILURE;
+}
+
 static int verb_run(const struct mica_verb *verb, int argc, char **argv)
 {
 	/* Every --help comes from the option table, so it is answered in one place. */
@@ -56,7 +65,7 @@ static int verb_run(const struct mica_verb *verb, int argc, char **argv)
 			return EXIT_FAILURE;
 		fputs(text, stdout);
 		free(text);
-		return EXIT_SUCCESS;
+		return output_done();
 	}
 	return verb->run(argc, argv);
 }
@@ -91,11 +100,11 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
-		return EXIT_SUCCESS;
+		return output_done();
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts("mica " MICA_VERSION);
-		return EXIT_SUCCESS;
+		return output_done();
 	}
 	verb = verb_find(argv[1]);
 	if (!verb) {

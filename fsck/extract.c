@@ -125,9 +125,10 @@ static int extract_run(int argc, char **argv)
 	}
 	ret = extract_image(&args, argv[1], argv + 2, (size_t)operands - 1, &err);
 	mica_opt_list_free(&args.devices);
+	if ((fflush(stdout) || ferror(stdout)) && !ret)
+		ret = mica_err_sys(&err, errno, "cannot write the names");
 	if (!ret)
 		return EXIT_SUCCESS;
-	fflush(stdout);
 	mica_show_error("extract", argv[1], &err);
 	return EXIT_FAILURE;
 }

@@ -263,8 +263,11 @@ static int fsck_run(int argc, char **argv)
 		mica_show_error("fsck", NULL, &err);
 	for (int i = 1; !ret && i <= operands; i++)
 		status |= fsck_image(&args, argv[i]);
-	if (fflush(stdout) || ferror(stdout))
+	if (!args.json && (fflush(stdout) || ferror(stdout))) {
+		mica_err_sys(&err, errno, "cannot write");
+		mica_show_error("fsck", NULL, &err);
 		status |= FSCK_TROUBLE;
+	}
 	mica_opt_list_free(&args.devices);
 	return ret ? FSCK_USAGE : status;
 }

@@ -44,12 +44,13 @@ static int mountpoint_resolve(const char *path, char *full, struct mica_err *err
 	return mica_mountinfo_resolve(path, full, err);
 }
 
-static int announce(const struct mica_mount_opts *opts)
+/* That nobody can read it is no failure: the mount is live. */
+static void announce(const struct mica_mount_opts *opts)
 {
 	if (opts->quiet)
-		return STATUS_OK;
+		return;
 	printf("mica: %s mounted on %s by FUSE\n", opts->image, opts->mountpoint);
-	return fflush(stdout) ? STATUS_SYSTEM : STATUS_OK;
+	fflush(stdout);
 }
 
 /* In the process that serves. daemon: NULL in the foreground. */
@@ -68,8 +69,8 @@ static int serve(const struct mica_mount_opts *opts, const char *mountpoint,
 	if (daemon) {
 		mica_log_to_syslog(mountpoint);
 		mica_daemon_ready(daemon);
-	} else if (announce(opts)) {
-		return STATUS_SYSTEM;
+	} else {
+		announce(opts);
 	}
 	if (mica_session_serve(&s, &err)) {
 		mica_log("%s", err.msg);
@@ -101,8 +102,10 @@ static int serve_in_background(const struct mica_mount_opts *opts, const char *m
 	if (!daemon.child)
 		return serve(opts, mountpoint, &daemon);
 	status = mica_daemon_wait(&daemon);
-	if (status < 0)
-		return announce(opts);
+	if (status < 0) {
+		announce(opts);
+		return STATUS_OK;
+	}
 	leftover_unmount(mountpoint, found ? before.id : -1);
 	if (status <= 128)
 		return status;

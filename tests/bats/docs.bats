@@ -119,6 +119,34 @@ run_page_examples() {
   done
 }
 
+@test "what was asked for and cannot be written is an error" {
+  local command
+
+  echo data >file
+  tar -cf layer.tar file
+  mkimage image layer.tar
+  while read -r command; do
+    for how in '>/dev/full' '>&-'; do
+      # shellcheck disable=SC2086 # several words
+      run --separate-stderr bash -c '"$0" "$@" '"$how" "$MICA" $command
+      [ "$status" -ne 0 ] && [ "$status" -lt 126 ] || fail "mica $command $how: $status"
+      assert_equal "$(grep -c 'cannot write' <<<"$stderr")" 1
+    done
+  done <<'T'
+--help
+--version
+fsck --help
+fsck image
+fsck --json image
+dump image
+dump --ls image
+dump --json image
+extract --tar image
+extract -v image -C out
+mkimage --json other layer.tar
+T
+}
+
 @test "every option of --help is in its manual page, and the other way round" {
   local verb
 

@@ -550,6 +550,15 @@ with_fuse() {
   [ -z "$("$MICA" mount --quiet "$PLAIN" mnt)" ]
 }
 
+@test "in the background: live is live, though nobody can be told" {
+  local how
+  for how in '>/dev/full' '>&-' '>&- 2>&- <&-'; do
+    bash -c '"$0" mount "$@" '"$how" "$MICA" "$PLAIN" mnt
+    cmp mnt/text "$SRC/text"
+    "$MICA" umount mnt
+  done
+}
+
 @test "in the foreground: SIGTERM and SIGINT unmount" {
   local signal
   for signal in TERM INT; do
@@ -567,9 +576,9 @@ with_fuse() {
   done
 }
 
-# wait_for COMMAND...: at most 10 seconds
+# wait_for COMMAND...: at most a minute
 wait_for() {
-  for _ in {1..100}; do
+  for _ in {1..600}; do
     "$@" && return
     sleep 0.1
   done

@@ -8,6 +8,7 @@
 #include "../formats/erofs_compact.h"
 #include "../lib/util.h"
 #include "dirents.h"
+#include "tally.h"
 
 /*
  * Gaps that inline tails leave at block ends are filled with later inodes, but
@@ -37,12 +38,18 @@ struct planner {
 	unsigned int next_gap; /* the oldest one is replaced */
 };
 
+/* Everything but the time fits into 32 bytes. */
+static bool inode_is_small(const struct mica_tinode *i)
+{
+	return i->size <= UINT32_MAX && i->uid <= UINT16_MAX && i->gid <= UINT16_MAX &&
+	       i->nlink <= UINT16_MAX;
+}
+
 static bool inode_is_compact(const struct mica_layout *l, const struct mica_tinode *i)
 {
 	uint64_t since = (uint64_t)i->mtime - (uint64_t)l->epoch;
 
-	if (i->size > UINT32_MAX || i->uid > UINT16_MAX || i->gid > UINT16_MAX ||
-	    i->nlink > UINT16_MAX || i->mtime_nsec != l->fixed_nsec)
+	if (!inode_is_small(i) || i->mtime_nsec != l->fixed_nsec)
 		return false;
 	return l->opts->compat.extents ? i->mtime >= l->epoch && since <= UINT32_MAX
 				       : i->mtime == l->epoch;
@@ -238,35 +245,19 @@ static int visit_place(void *ctx, struct mica_tnode *node, struct mica_err *err)
 	return p->cursor > MICA_BYTES_MAX ? too_large(p->cursor, err) : 0;
 }
 
-/* Times, majority by pairing off: exact when one time has the majority, else any will do. */
 struct census {
 	struct mica_layout *l;
-	int64_t time, min, max;
-	uint32_t nsec, nsec_votes_for;
-	uint64_t votes, nsec_votes;
+	struct mica_tally times; /* with compact inodes' own times: nanoseconds alone */
+	int64_t min, max;
 	uint64_t dir_block;
 };
 
 static void census_times(struct census *c, const struct mica_tinode *i)
 {
-	if (!c->votes) {
-		c->time = i->mtime;
-		c->nsec = i->mtime_nsec;
-	}
-	if (c->time == i->mtime && c->nsec == i->mtime_nsec)
-		c->votes++;
-	else
-		c->votes--;
-	if (!c->nsec_votes)
-		c->nsec_votes_for = i->mtime_nsec;
-	if (c->nsec_votes_for == i->mtime_nsec)
-		c->nsec_votes++;
-	else
-		c->nsec_votes--;
-	if (i->mtime < c->min)
-		c->min = i->mtime;
-	if (i->mtime > c->max)
-		c->max = i->mtime;
+	if (inode_is_small(i))
+		mica_tally_add(&c->times, c->l->opts->compat.extents ? 0 : i->mtime, i->mtime_nsec);
+	c->min = i->mtime < c->min ? i->mtime : c->min;
+	c->max = i->mtime > c->max ? i->mtime : c->max;
 }
 
 /* The bytes of a directory's last block that lie behind its inode. */
@@ -302,15 +293,14 @@ static int visit_census(void *ctx, struct mica_tnode *node, struct mica_err *err
 /* Compact inodes: one time for all before 6.15, later 136 years from the epoch on. */
 static void epoch_choose(struct mica_layout *l, const struct census *c)
 {
+	struct mica_tally_entry best = mica_tally_best(&c->times);
 	uint64_t span = (uint64_t)c->max - (uint64_t)c->min;
 
-	if (!l->opts->compat.extents) {
-		l->epoch = c->time;
-		l->fixed_nsec = c->nsec;
-		return;
-	}
-	l->epoch = span <= UINT32_MAX ? c->min : c->max - UINT32_MAX;
-	l->fixed_nsec = c->nsec_votes_for;
+	l->fixed_nsec = best.nsec;
+	if (!l->opts->compat.extents)
+		l->epoch = best.sec;
+	else
+		l->epoch = span <= UINT32_MAX ? c->min : c->max - UINT32_MAX;
 }
 
 /* The first inode's address, and those that others count from. */

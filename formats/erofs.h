@@ -261,14 +261,19 @@ struct erofs_lz4_cfg_disk {
 	uint8_t reserved[10];
 };
 
+#define EROFS_LZMA_DICT_MIN 4096u
+#define EROFS_LZMA_DICT_MAX (8u << 20)
+
 struct erofs_lzma_cfg_disk {
-	le32 dict_size; /* 4096..8 MiB */
+	le32 dict_size; /* EROFS_LZMA_DICT_MIN..EROFS_LZMA_DICT_MAX */
 	le16 format;	/* 0 */
 	uint8_t reserved[8];
 };
 
+#define EROFS_DEFLATE_BITS_MAX 15u
+
 struct erofs_deflate_cfg_disk {
-	uint8_t windowbits; /* at most 15 */
+	uint8_t windowbits; /* at most EROFS_DEFLATE_BITS_MAX */
 	uint8_t reserved[5];
 };
 

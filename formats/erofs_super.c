@@ -8,12 +8,9 @@
 
 #include "crc32c.h"
 
-#define SUPER_SIZE_MAX	 (4096u - EROFS_SUPER_OFFSET)
-#define NSEC_MAX	 999999999u
-#define LZMA_DICT_MIN	 4096u
-#define LZMA_DICT_MAX	 (8u << 20)
-#define DEFLATE_BITS_MAX 15u
-#define ZSTD_LOG_MAX	 10u /* + 10: a window of 1 MiB */
+#define SUPER_SIZE_MAX (4096u - EROFS_SUPER_OFFSET)
+#define NSEC_MAX       999999999u
+#define ZSTD_LOG_MAX   10u /* + 10: a window of 1 MiB */
 
 static int fault_set(struct erofs_fault *fault, bool unsupported, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -110,18 +107,20 @@ static int cfg_check_lzma(const struct erofs_lzma_cfg_disk *cfg, struct erofs_fa
 	if (le16_get(cfg->format))
 		return fault_set(fault, true, "lzma configuration: format %u is not 0",
 				 le16_get(cfg->format));
-	if (le32_get(cfg->dict_size) < LZMA_DICT_MIN || le32_get(cfg->dict_size) > LZMA_DICT_MAX)
+	if (le32_get(cfg->dict_size) < EROFS_LZMA_DICT_MIN ||
+	    le32_get(cfg->dict_size) > EROFS_LZMA_DICT_MAX)
 		return fault_set(fault, false,
 				 "lzma configuration: dict_size %" PRIu32 " is not within %u..%u",
-				 le32_get(cfg->dict_size), LZMA_DICT_MIN, LZMA_DICT_MAX);
+				 le32_get(cfg->dict_size), EROFS_LZMA_DICT_MIN,
+				 EROFS_LZMA_DICT_MAX);
 	return 0;
 }
 
 static int cfg_check_deflate(const struct erofs_deflate_cfg_disk *cfg, struct erofs_fault *fault)
 {
-	if (cfg->windowbits > DEFLATE_BITS_MAX)
+	if (cfg->windowbits > EROFS_DEFLATE_BITS_MAX)
 		return fault_set(fault, false, "deflate configuration: windowbits %u exceeds %u",
-				 cfg->windowbits, DEFLATE_BITS_MAX);
+				 cfg->windowbits, EROFS_DEFLATE_BITS_MAX);
 	return 0;
 }
 

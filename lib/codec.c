@@ -1,91 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "codec_priv.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "opt.h"
-#include "util.h"
+static const struct mica_codec_alg *const algs[EROFS_ALG_MAX] = {
+	[EROFS_ALG_LZ4] = &mica_codec_lz4,
+	[EROFS_ALG_LZMA] = &mica_codec_lzma,
+	[EROFS_ALG_DEFLATE] = &mica_codec_deflate,
+	[EROFS_ALG_ZSTD] = &mica_codec_zstd,
+};
 
 struct mica_codec {
 	struct mica_codec_spec spec;
 	size_t max_input;
-	void *state;   /* a compressor's */
-	void *decoder; /* a decompressor's zstd state; lz4 needs none */
+	void *encoder;
+	void *decoders[EROFS_ALG_MAX]; /* each made when it is needed first */
 };
-
-static const struct {
-	const char *name;
-	unsigned int kernel; /* the oldest that reads it */
-} algs[EROFS_ALG_MAX] = {
-	[EROFS_ALG_LZ4] = {"lz4", 5004},
-	[EROFS_ALG_LZMA] = {"lzma", 5016},
-	[EROFS_ALG_DEFLATE] = {"deflate", 6006},
-	[EROFS_ALG_ZSTD] = {"zstd", 6010},
-};
-
-/* What a user can ask for; level_max 0: no level */
-static const struct {
-	const char *name;
-	struct mica_codec_spec spec;
-	unsigned int level_max;
-} specs[] = {
-	{"none", {.none = true}, 0},
-	{"lz4", {.alg = EROFS_ALG_LZ4}, 0},
-	{"lz4hc",
-	 {.alg = EROFS_ALG_LZ4, .lz4hc = true, .level = CODEC_LZ4HC_LEVEL_DEFAULT},
-	 CODEC_LZ4HC_LEVEL_MAX},
-	{"zstd", {.alg = EROFS_ALG_ZSTD, .level = CODEC_ZSTD_LEVEL_DEFAULT}, CODEC_ZSTD_LEVEL_MAX},
-};
-
-int mica_codec_spec_parse(const char *text, struct mica_codec_spec *out, struct mica_err *err)
-{
-	const char *colon = strchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : strlen(text);
-	uint64_t level;
-	int ret;
-
-	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
-		if (strlen(specs[i].name) != len || memcmp(specs[i].name, text, len))
-			continue;
-		if (!colon) {
-			*out = specs[i].spec;
-			return 0;
-		}
-		if (!specs[i].level_max)
-			return mica_err_set(err, MICA_E_USAGE, "%s has no levels", specs[i].name);
-		ret = mica_opt_uint(colon + 1, 1, specs[i].level_max, &level, err);
-		if (ret)
-			return mica_err_wrap(err, "level of %s", specs[i].name);
-		*out = specs[i].spec;
-		out->level = (int)level;
-		return 0;
-	}
-	return mica_err_set(err, MICA_E_USAGE,
-			    "'%s' is not a compression: none, lz4, lz4hc[:1..%d], zstd[:1..%d]",
-			    text, CODEC_LZ4HC_LEVEL_MAX, CODEC_ZSTD_LEVEL_MAX);
-}
-
-void mica_codec_spec_format(const struct mica_codec_spec *spec, char *buf, size_t len)
-{
-	if (spec->none)
-		snprintf(buf, len, "none");
-	else if (spec->level)
-		snprintf(buf, len, "%s%s:%d", mica_codec_alg_name(spec->alg),
-			 spec->lz4hc ? "hc" : "", spec->level);
-	else
-		snprintf(buf, len, "%s", mica_codec_alg_name(spec->alg));
-}
-
-const char *mica_codec_alg_name(enum erofs_alg alg)
-{
-	return alg < EROFS_ALG_MAX ? algs[alg].name : "unknown";
-}
-
-unsigned int mica_codec_alg_kernel(enum erofs_alg alg)
-{
-	return alg < EROFS_ALG_MAX ? algs[alg].kernel : 0;
-}
 
 int mica_compressor_new(const struct mica_codec_spec *spec, size_t max_input,
 			struct mica_codec **out, struct mica_err *err)
@@ -97,13 +27,8 @@ int mica_compressor_new(const struct mica_codec_spec *spec, size_t max_input,
 		return mica_err_nomem(err);
 	c->spec = *spec;
 	c->max_input = max_input;
-	if (!spec->none && spec->alg == EROFS_ALG_LZ4)
-		ret = mica_codec_lz4_new(spec, &c->state, err);
-	else if (!spec->none && spec->alg == EROFS_ALG_ZSTD)
-		ret = mica_codec_zstd_new(spec, max_input, &c->state, err);
-	else if (!spec->none)
-		ret = mica_err_set(err, MICA_E_UNSUPPORTED, "compression with %s is not supported",
-				   mica_codec_alg_name(spec->alg));
+	if (!spec->none)
+		ret = algs[spec->alg]->encoder_new(spec, max_input, &c->encoder, err);
 	if (ret) {
 		free(c);
 		return ret;
@@ -121,23 +46,15 @@ long mica_compress(struct mica_codec *c, void *dst, size_t cap, const void *src,
 				    c->max_input);
 	if (c->spec.none || !len)
 		return 0;
-	if (c->spec.alg == EROFS_ALG_LZ4)
-		return mica_codec_lz4_compress(c->state, &c->spec, dst, cap, src, len, err);
-	return mica_codec_zstd_compress(c->state, dst, cap, src, len, err);
+	return algs[c->spec.alg]->encode(c->encoder, dst, cap, src, len, err);
 }
 
 int mica_decompressor_new(struct mica_codec **out, struct mica_err *err)
 {
 	struct mica_codec *c = calloc(1, sizeof(*c));
-	int ret;
 
 	if (!c)
 		return mica_err_nomem(err);
-	ret = mica_codec_zstd_decoder_new(&c->decoder, err);
-	if (ret) {
-		free(c);
-		return ret;
-	}
 	*out = c;
 	return 0;
 }
@@ -145,29 +62,42 @@ int mica_decompressor_new(struct mica_codec **out, struct mica_err *err)
 int mica_decompress(struct mica_codec *c, enum erofs_alg alg, void *dst, size_t want,
 		    const void *src, size_t len, bool whole, struct mica_err *err)
 {
+	const struct mica_codec_alg *a;
+	int ret = 0;
+
+	if (alg >= EROFS_ALG_MAX)
+		return mica_err_set(err, MICA_E_UNSUPPORTED, "algorithm %d is not within 0..%d",
+				    alg, EROFS_ALG_MAX - 1);
 	if (!want || !len)
 		return mica_err_set(err, MICA_E_CORRUPT, "%s: %zu bytes out of %zu",
 				    mica_codec_alg_name(alg), want, len);
-	switch (alg) {
-	case EROFS_ALG_LZ4:
-		return mica_codec_lz4_decompress(dst, want, src, len, whole, err);
-	case EROFS_ALG_ZSTD:
-		return mica_codec_zstd_decompress(c->decoder, dst, want, src, len, whole, err);
-	default:
-		return mica_err_set(err, MICA_E_UNSUPPORTED, "compression with %s is not supported",
-				    mica_codec_alg_name(alg));
-	}
+	a = algs[alg];
+	if (a->decoder_new && !c->decoders[alg])
+		ret = a->decoder_new(&c->decoders[alg], err);
+	return ret ? ret : a->decode(c->decoders[alg], dst, want, src, len, whole, err);
 }
 
 void mica_codec_free(struct mica_codec *c)
 {
 	if (!c)
 		return;
-	if (c->state && c->spec.alg == EROFS_ALG_ZSTD)
-		mica_codec_zstd_free(c->state);
-	else
-		free(c->state);
-	if (c->decoder)
-		mica_codec_zstd_decoder_free(c->decoder);
+	if (c->encoder)
+		algs[c->spec.alg]->encoder_free(c->encoder);
+	for (unsigned int i = 0; i < EROFS_ALG_MAX; i++)
+		if (c->decoders[i])
+			algs[i]->decoder_free(c->decoders[i]);
 	free(c);
+}
+
+int mica_codec_short(const char *name, size_t len, size_t got, size_t want, struct mica_err *err)
+{
+	return mica_err_set(err, MICA_E_CORRUPT, "%s: %zu bytes hold %zu bytes, not %zu", name, len,
+			    got, want);
+}
+
+int mica_codec_long(const char *name, size_t len, size_t want, struct mica_err *err)
+{
+	return mica_err_set(err, MICA_E_CORRUPT,
+			    "%s: %zu bytes are broken or hold more than %zu bytes", name, len,
+			    want);
 }

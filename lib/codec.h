@@ -2,24 +2,26 @@
 /*
  * Compression algorithms behind one face. A codec context belongs to one
  * thread at a time. Payload rules (what the kernel's decompressors take) are
- * those of docs/format.md: raw LZ4 blocks, plain zstd frames with a window of
- * at most 1 MiB.
+ * those of docs/format.md: raw LZ4 blocks, MicroLZMA, raw deflate, plain zstd
+ * frames with a window of at most 1 MiB. No stream begins with a zero byte.
  */
 #ifndef MICA_LIB_CODEC_H
 #define MICA_LIB_CODEC_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "../formats/erofs.h"
 #include "err.h"
 
 struct mica_codec; /* compressor or decompressor state of one thread */
 
-/* A compression setting as the user names it: "zstd:3", "lz4", "lz4hc:9", "none". */
+/* A compression setting as the user names it: "zstd:3", "lz4", "lz4hc:9", "lzma:9e", "none". */
 struct mica_codec_spec {
 	bool none;
 	bool lz4hc;
+	bool extreme; /* lzma: slower, a bit smaller */
 	enum erofs_alg alg;
 	int level;
 };
@@ -36,6 +38,17 @@ const char *mica_codec_alg_name(enum erofs_alg alg);
 /* Oldest kernel that reads alg, as major * 1000 + minor. */
 unsigned int mica_codec_alg_kernel(enum erofs_alg alg);
 
+/* The dictionary that lzma compressors for segments of max_input bytes use. */
+uint32_t mica_codec_lzma_dict(size_t max_input);
+
+/*
+ * A stream that is stored at any byte of an image may need zeros before it,
+ * which readers skip: Linux (6.18 at least) refuses a deflate extent when a page
+ * ends between the last decoded byte and the end of the stream. Returns their
+ * number for len bytes that would begin at pa, or -1: they cannot lie there.
+ */
+int mica_codec_lead(enum erofs_alg alg, uint64_t pa, size_t len);
+
 /* max_input: the largest segment that will be compressed, in bytes */
 int mica_compressor_new(const struct mica_codec_spec *spec, size_t max_input,
 			struct mica_codec **out, struct mica_err *err);
@@ -47,7 +60,6 @@ int mica_compressor_new(const struct mica_codec_spec *spec, size_t max_input,
 long mica_compress(struct mica_codec *c, void *dst, size_t cap, const void *src, size_t len,
 		   struct mica_err *err);
 
-/* alg: as stored. MICA_E_UNSUPPORTED names an algorithm that this build does not read. */
 int mica_decompressor_new(struct mica_codec **out, struct mica_err *err);
 
 /*

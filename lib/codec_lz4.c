@@ -6,35 +6,59 @@
 #include <lz4hc.h>
 #include <stdlib.h>
 
-int mica_codec_lz4_new(const struct mica_codec_spec *spec, void **out, struct mica_err *err)
-{
-	int size = spec->lz4hc ? LZ4_sizeofStateHC() : LZ4_sizeofState();
-	void *state = malloc((size_t)size);
+struct lz4_encoder {
+	bool hc;
+	int level;
+	void *state;
+};
 
-	if (!state)
+static void lz4_encoder_free(void *state)
+{
+	struct lz4_encoder *e = state;
+
+	free(e->state);
+	free(e);
+}
+
+static int lz4_encoder_new(const struct mica_codec_spec *spec, size_t max_input, void **out,
+			   struct mica_err *err)
+{
+	struct lz4_encoder *e = calloc(1, sizeof(*e));
+
+	(void)max_input;
+	if (!e)
 		return mica_err_nomem(err);
-	*out = state;
+	e->hc = spec->lz4hc;
+	e->level = spec->level;
+	e->state = malloc((size_t)(e->hc ? LZ4_sizeofStateHC() : LZ4_sizeofState()));
+	if (!e->state) {
+		lz4_encoder_free(e);
+		return mica_err_nomem(err);
+	}
+	*out = e;
 	return 0;
 }
 
-long mica_codec_lz4_compress(void *state, const struct mica_codec_spec *spec, void *dst, size_t cap,
-			     const void *src, size_t len, struct mica_err *err)
+static long lz4_encode(void *state, void *dst, size_t cap, const void *src, size_t len,
+		       struct mica_err *err)
 {
+	struct lz4_encoder *e = state;
 	int room = cap > INT_MAX ? INT_MAX : (int)cap;
 
 	if (len > LZ4_MAX_INPUT_SIZE)
 		return mica_err_set(err, MICA_E_USAGE, "lz4: input of %zu bytes exceeds %d", len,
 				    LZ4_MAX_INPUT_SIZE);
-	if (spec->lz4hc)
-		return LZ4_compress_HC_extStateHC(state, src, dst, (int)len, room, spec->level);
-	return LZ4_compress_fast_extState(state, src, dst, (int)len, room, 1);
+	if (e->hc)
+		return LZ4_compress_HC_extStateHC(e->state, src, dst, (int)len, room, e->level);
+	return LZ4_compress_fast_extState(e->state, src, dst, (int)len, room, 1);
 }
 
-int mica_codec_lz4_decompress(void *dst, size_t want, const void *src, size_t len, bool whole,
-			      struct mica_err *err)
+static int lz4_decode(void *state, void *dst, size_t want, const void *src, size_t len, bool whole,
+		      struct mica_err *err)
 {
 	int n;
 
+	(void)state;
 	if (len > INT_MAX || want > INT_MAX)
 		return mica_err_set(err, MICA_E_CORRUPT, "lz4: %zu bytes for %zu exceed %d", len,
 				    want, INT_MAX);
@@ -43,11 +67,13 @@ int mica_codec_lz4_decompress(void *dst, size_t want, const void *src, size_t le
 	else
 		n = LZ4_decompress_safe_partial(src, dst, (int)len, (int)want, (int)want);
 	if (n < 0)
-		return mica_err_set(err, MICA_E_CORRUPT,
-				    "lz4: %zu bytes are broken or hold more than %zu bytes", len,
-				    want);
-	if ((size_t)n != want)
-		return mica_err_set(err, MICA_E_CORRUPT, "lz4: %zu bytes hold %d bytes, not %zu",
-				    len, n, want);
-	return 0;
+		return mica_codec_long("lz4", len, want, err);
+	return (size_t)n == want ? 0 : mica_codec_short("lz4", len, (size_t)n, want, err);
 }
+
+const struct mica_codec_alg mica_codec_lz4 = {
+	.encoder_new = lz4_encoder_new,
+	.encode = lz4_encode,
+	.encoder_free = lz4_encoder_free,
+	.decode = lz4_decode,
+};

@@ -5,28 +5,39 @@
 
 #include "codec.h"
 
-#define CODEC_LZ4HC_LEVEL_MAX	  12
-#define CODEC_LZ4HC_LEVEL_DEFAULT 9
-#define CODEC_ZSTD_LEVEL_MAX	  22
-#define CODEC_ZSTD_LEVEL_DEFAULT  3
-#define CODEC_ZSTD_WINDOWLOG_MAX  20 /* Z_EROFS_ZSTD_MAX_DICT_SIZE of the kernel */
+#define CODEC_LZ4HC_LEVEL_MAX	    12
+#define CODEC_LZ4HC_LEVEL_DEFAULT   9
+#define CODEC_LZMA_LEVEL_MAX	    9
+#define CODEC_LZMA_LEVEL_DEFAULT    6
+#define CODEC_DEFLATE_LEVEL_MAX	    12
+#define CODEC_DEFLATE_LEVEL_DEFAULT 6
+#define CODEC_ZSTD_LEVEL_MAX	    22
+#define CODEC_ZSTD_LEVEL_DEFAULT    3
+#define CODEC_ZSTD_WINDOWLOG_MAX    20 /* Z_EROFS_ZSTD_MAX_DICT_SIZE of the kernel */
 
-/* A compressor: void *state is what its _new made. */
-int mica_codec_lz4_new(const struct mica_codec_spec *spec, void **out, struct mica_err *err);
-long mica_codec_lz4_compress(void *state, const struct mica_codec_spec *spec, void *dst, size_t cap,
-			     const void *src, size_t len, struct mica_err *err);
-int mica_codec_lz4_decompress(void *dst, size_t want, const void *src, size_t len, bool whole,
-			      struct mica_err *err);
+/*
+ * One algorithm. States are what _new made; an algorithm that needs none to
+ * decode has no decoder_new. What the functions promise stands in codec.h.
+ */
+struct mica_codec_alg {
+	int (*encoder_new)(const struct mica_codec_spec *spec, size_t max_input, void **out,
+			   struct mica_err *err);
+	long (*encode)(void *state, void *dst, size_t cap, const void *src, size_t len,
+		       struct mica_err *err);
+	void (*encoder_free)(void *state);
+	int (*decoder_new)(void **out, struct mica_err *err);
+	int (*decode)(void *state, void *dst, size_t want, const void *src, size_t len, bool whole,
+		      struct mica_err *err);
+	void (*decoder_free)(void *state);
+};
 
-int mica_codec_zstd_new(const struct mica_codec_spec *spec, size_t max_input, void **out,
-			struct mica_err *err);
-long mica_codec_zstd_compress(void *state, void *dst, size_t cap, const void *src, size_t len,
-			      struct mica_err *err);
-void mica_codec_zstd_free(void *state);
+extern const struct mica_codec_alg mica_codec_lz4;
+extern const struct mica_codec_alg mica_codec_lzma;
+extern const struct mica_codec_alg mica_codec_deflate;
+extern const struct mica_codec_alg mica_codec_zstd;
 
-int mica_codec_zstd_decoder_new(void **out, struct mica_err *err);
-int mica_codec_zstd_decompress(void *state, void *dst, size_t want, const void *src, size_t len,
-			       bool whole, struct mica_err *err);
-void mica_codec_zstd_decoder_free(void *state);
+/* The two ways in which a stream may not fit its extent; both are MICA_E_CORRUPT. */
+int mica_codec_short(const char *name, size_t len, size_t got, size_t want, struct mica_err *err);
+int mica_codec_long(const char *name, size_t len, size_t want, struct mica_err *err);
 
 #endif

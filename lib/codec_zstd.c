@@ -15,8 +15,8 @@ static int zstd_fail(struct mica_err *err, int code, size_t ret)
 	return mica_err_set(err, code, "zstd: %s", ZSTD_getErrorName(ret));
 }
 
-int mica_codec_zstd_new(const struct mica_codec_spec *spec, size_t max_input, void **out,
-			struct mica_err *err)
+static int zstd_encoder_new(const struct mica_codec_spec *spec, size_t max_input, void **out,
+			    struct mica_err *err)
 {
 	ZSTD_CCtx *ctx = ZSTD_createCCtx();
 	size_t ret;
@@ -42,8 +42,8 @@ int mica_codec_zstd_new(const struct mica_codec_spec *spec, size_t max_input, vo
 	return 0;
 }
 
-long mica_codec_zstd_compress(void *state, void *dst, size_t cap, const void *src, size_t len,
-			      struct mica_err *err)
+static long zstd_encode(void *state, void *dst, size_t cap, const void *src, size_t len,
+			struct mica_err *err)
 {
 	size_t ret = ZSTD_compress2(state, dst, cap, src, len);
 
@@ -54,12 +54,12 @@ long mica_codec_zstd_compress(void *state, void *dst, size_t cap, const void *sr
 	return zstd_fail(err, MICA_E_USAGE, ret);
 }
 
-void mica_codec_zstd_free(void *state)
+static void zstd_encoder_free(void *state)
 {
 	ZSTD_freeCCtx(state);
 }
 
-int mica_codec_zstd_decoder_new(void **out, struct mica_err *err)
+static int zstd_decoder_new(void **out, struct mica_err *err)
 {
 	ZSTD_DCtx *ctx = ZSTD_createDCtx();
 
@@ -70,7 +70,7 @@ int mica_codec_zstd_decoder_new(void **out, struct mica_err *err)
 	return 0;
 }
 
-void mica_codec_zstd_decoder_free(void *state)
+static void zstd_decoder_free(void *state)
 {
 	ZSTD_freeDCtx(state);
 }
@@ -144,15 +144,13 @@ static int zstd_prefix(ZSTD_DCtx *ctx, void *dst, size_t want, const void *src, 
 		if (ZSTD_isError(ret))
 			return zstd_fail(err, MICA_E_CORRUPT, ret);
 		if (out.pos < want && (!ret || (in.pos == in_before && out.pos == out_before)))
-			return mica_err_set(err, MICA_E_CORRUPT,
-					    "zstd: %zu bytes hold %zu bytes, not %zu", len, out.pos,
-					    want);
+			return mica_codec_short("zstd", len, out.pos, want, err);
 	}
 	return 0;
 }
 
-int mica_codec_zstd_decompress(void *state, void *dst, size_t want, const void *src, size_t len,
-			       bool whole, struct mica_err *err)
+static int zstd_decode(void *state, void *dst, size_t want, const void *src, size_t len, bool whole,
+		       struct mica_err *err)
 {
 	int ret = frame_check(src, len, whole, err);
 	size_t n;
@@ -164,8 +162,14 @@ int mica_codec_zstd_decompress(void *state, void *dst, size_t want, const void *
 	n = ZSTD_decompressDCtx(state, dst, want, src, len);
 	if (ZSTD_isError(n))
 		return zstd_fail(err, MICA_E_CORRUPT, n);
-	if (n != want)
-		return mica_err_set(err, MICA_E_CORRUPT, "zstd: %zu bytes hold %zu bytes, not %zu",
-				    len, n, want);
-	return 0;
+	return n == want ? 0 : mica_codec_short("zstd", len, n, want, err);
 }
+
+const struct mica_codec_alg mica_codec_zstd = {
+	.encoder_new = zstd_encoder_new,
+	.encode = zstd_encode,
+	.encoder_free = zstd_encoder_free,
+	.decoder_new = zstd_decoder_new,
+	.decode = zstd_decode,
+	.decoder_free = zstd_decoder_free,
+};

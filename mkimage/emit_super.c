@@ -51,39 +51,71 @@ static uint32_t features_compat(const struct mica_layout *l)
 	       (l->metabox ? EROFS_COMPAT_SHARED_EA_IN_METABOX : 0);
 }
 
+/* The largest segment that was compressed, extents of zeros apart. */
+static uint32_t segment_max(const struct mica_build_opts *o)
+{
+	return (uint32_t)mica_max(o->cluster, o->compat.metabox ? o->meta_cluster : 0);
+}
+
 static unsigned int window_log(const struct mica_build_opts *o, const struct mica_packer_stats *st)
 {
-	uint32_t cluster = (uint32_t)mica_max(o->cluster, o->compat.metabox ? o->meta_cluster : 0);
-	unsigned int log = 31u - (unsigned int)__builtin_clz(cluster);
+	unsigned int log = 31u - (unsigned int)__builtin_clz(segment_max(o));
 
 	/* extents of zeros are longer than a cluster and use the largest window there is */
 	return st->zero_extents ? 20 : log;
 }
 
-/* The algorithm's configuration, behind the superblock, after its length. */
-static void config_encode(const struct mica_emit *e, const struct mica_packer_stats *st,
-			  unsigned char *at)
+union config {
+	struct erofs_lz4_cfg_disk lz4;
+	struct erofs_lzma_cfg_disk lzma;
+	struct erofs_deflate_cfg_disk deflate;
+	struct erofs_zstd_cfg_disk zstd;
+};
+
+/* Returns the length of alg's configuration. */
+static uint16_t config_make(const struct mica_emit *e, const struct mica_packer_stats *st,
+			    enum erofs_alg alg, union config *out)
 {
 	const struct mica_build_opts *o = e->layout->opts;
 	uint32_t meta = e->metabox ? mica_metabox_max_pcluster(e->metabox) : 0;
 	uint64_t bytes = mica_max(st->max_pcluster, meta);
 	uint64_t blocks = mica_max(1, mica_div_round_up(bytes, MICA_BLOCK));
-	struct erofs_lz4_cfg_disk lz4 = {
-		.max_distance = le16_make(LZ4_DISTANCE),
-		/* kernels size a buffer by it; an extent that starts inside a page touches one more */
-		.max_pclusterblks = le16_make((uint16_t)(blocks + o->compat.extents)),
-	};
-	struct erofs_zstd_cfg_disk zstd = {.windowlog = (uint8_t)(window_log(o, st) - 10)};
-	le16 len;
 
-	if (o->codec.alg == EROFS_ALG_LZ4) {
-		len = le16_make(sizeof(lz4));
-		memcpy(at + sizeof(len), &lz4, sizeof(lz4));
-	} else {
-		len = le16_make(sizeof(zstd));
-		memcpy(at + sizeof(len), &zstd, sizeof(zstd));
+	*out = (union config){0};
+	switch (alg) {
+	case EROFS_ALG_LZ4:
+		out->lz4.max_distance = le16_make(LZ4_DISTANCE);
+		/* kernels size a buffer by it; an extent that starts inside a page touches one more */
+		out->lz4.max_pclusterblks = le16_make((uint16_t)(blocks + o->compat.extents));
+		return sizeof(out->lz4);
+	case EROFS_ALG_LZMA:
+		/* extents of zeros are longer, but refer back by one byte only */
+		out->lzma.dict_size = le32_make(mica_codec_lzma_dict(segment_max(o)));
+		return sizeof(out->lzma);
+	case EROFS_ALG_DEFLATE:
+		out->deflate.windowbits = EROFS_DEFLATE_BITS_MAX;
+		return sizeof(out->deflate);
+	default:
+		out->zstd.windowlog = (uint8_t)(window_log(o, st) - 10);
+		return sizeof(out->zstd);
 	}
-	memcpy(at, &len, sizeof(len));
+}
+
+/* The configurations of all algorithms in use (1 << enum erofs_alg), behind the superblock. */
+static void configs_encode(const struct mica_emit *e, const struct mica_packer_stats *st,
+			   unsigned int algs, unsigned char *at)
+{
+	for (enum erofs_alg alg = 0; alg < EROFS_ALG_MAX; alg++) {
+		union config cfg;
+		le16 len;
+
+		if (!(algs & 1u << alg))
+			continue;
+		len = le16_make(config_make(e, st, alg, &cfg));
+		memcpy(at, &len, sizeof(len));
+		memcpy(at + sizeof(len), &cfg, le16_get(len));
+		at += mica_round_up(sizeof(len) + le16_get(len), 4);
+	}
 }
 
 int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, uint8_t uuid[16],
@@ -118,7 +150,7 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 	memcpy(sb.volume_name, l->opts->label, strlen(l->opts->label));
 	if (l->any_encoded || l->metabox) {
 		sb.algs = le16_make((uint16_t)(1u << l->opts->codec.alg));
-		config_encode(e, stats, block + EROFS_SUPER_OFFSET + size);
+		configs_encode(e, stats, le16_get(sb.algs), block + EROFS_SUPER_OFFSET + size);
 	}
 	memcpy(block + EROFS_SUPER_OFFSET, &sb, size);
 	mica_outfile_sum(e->out, rest);

@@ -10,8 +10,9 @@
  * Metadata is little beside the data and read often: a level that would be slow
  * for data is well spent on it. Higher ones find next to nothing more.
  */
-#define ZSTD_LEVEL  9
-#define LZ4HC_LEVEL 12
+#define ZSTD_LEVEL    9
+#define DEFLATE_LEVEL 9
+#define LZ4HC_LEVEL   12
 
 struct mica_metabox {
 	struct mica_outfile *out;
@@ -32,6 +33,8 @@ static struct mica_codec_spec codec_spec(const struct mica_codec_spec *data)
 
 	if (spec.alg == EROFS_ALG_ZSTD && spec.level < ZSTD_LEVEL)
 		spec.level = ZSTD_LEVEL;
+	if (spec.alg == EROFS_ALG_DEFLATE && spec.level < DEFLATE_LEVEL)
+		spec.level = DEFLATE_LEVEL;
 	if (spec.alg == EROFS_ALG_LZ4) {
 		spec.lz4hc = true;
 		spec.level = LZ4HC_LEVEL;
@@ -94,17 +97,20 @@ static int cluster_store(struct mica_metabox *m, struct mica_err *err)
 	};
 	const unsigned char *stored = m->in;
 	long n = mica_compress(m->codec, m->enc, m->fill - 1, m->in, m->fill, err);
-	int ret;
+	int lead = n > 0 ? mica_codec_lead(m->alg, x.pstart, (size_t)n) : -1;
+	int ret = 0;
 
 	if (n < 0)
 		return (int)n;
-	if (n) {
+	if (lead >= 0) {
 		stored = m->enc;
-		x.plen = (uint32_t)n;
+		x.plen = (uint32_t)(n + lead);
 		x.alg = (int8_t)m->alg;
 		m->max_pcluster = (uint32_t)mica_max(m->max_pcluster, x.plen);
+		ret = mica_outfile_zeros(m->out, (uint64_t)lead, err);
 	}
-	ret = mica_outfile_write(m->out, stored, x.plen, err);
+	if (!ret)
+		ret = mica_outfile_write(m->out, stored, lead >= 0 ? (uint32_t)n : x.plen, err);
 	m->fill = 0;
 	return ret ? ret : mica_extlist_add(&m->exts, m->spool, x, err);
 }

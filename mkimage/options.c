@@ -205,7 +205,8 @@ static int set_json(void *ctx, const char *value, struct mica_err *err)
 
 const struct mica_opt mica_mkimage_opts[] = {
 	{"compress", 'z', "ALG[:LEVEL]",
-	 "zstd[:1-22], lz4, lz4hc[:1-12] or none (default: zstd:3, before Linux 6.10 lz4hc)",
+	 "zstd[:1-22], lz4, lz4hc[:1-12], deflate[:1-12], lzma[:0-9[e]] or none (default: zstd:3, "
+	 "before Linux 6.10 lz4hc)",
 	 set_codec},
 	{"cluster", 'C', "SIZE",
 	 "bytes of input compressed as one cluster: a power of two, 4K to 1M (default: 256K)",

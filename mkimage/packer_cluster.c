@@ -85,6 +85,22 @@ int packer_flush_zeros(struct mica_packer *p, struct mica_err *err)
 	return packer_ext_add(p, zeros, 0, 0, -1, err);
 }
 
+/* An encoded extent lies right behind what was written before. */
+static int extent_write(struct mica_packer *p, const void *buf, uint32_t len, uint64_t llen,
+			struct mica_err *err)
+{
+	uint64_t start = mica_outfile_pos(p->out);
+	int lead = mica_codec_lead(p->opts->codec.alg, start, len);
+	uint32_t plen = len + (uint32_t)lead;
+	int ret = mica_outfile_zeros(p->out, (uint64_t)lead, err);
+
+	if (!ret)
+		ret = mica_outfile_write(p->out, buf, len, err);
+	note_pcluster(p, plen);
+	p->file.done += llen;
+	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)p->opts->codec.alg, err);
+}
+
 /*
  * A plain piece, so far of a file that may turn out to be plain as a whole: its
  * last partial block is then the tail of a flat file.
@@ -123,6 +139,9 @@ static uint32_t flat_cost(uint32_t len)
 static uint32_t encoded_cost(const struct mica_packer *p, const struct piece *piece)
 {
 	if (!piece->out_len || piece->out_len > ENCODED_MAX)
+		return UINT32_MAX;
+	if (p->opts->compat.extents &&
+	    mica_codec_lead(p->opts->codec.alg, mica_outfile_pos(p->out), piece->out_len) < 0)
 		return UINT32_MAX;
 	if (p->opts->compat.extents ||
 	    (piece->last && p->opts->compat.tail_pclusters && piece->out_len <= MICA_TAIL_MAX))
@@ -183,16 +202,8 @@ int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const
 	ret = cluster_place(p, piece, encodes, err);
 	if (ret || !encodes)
 		return ret ? ret : plain_write(p, piece, in, err);
-	if (p->opts->compat.extents) {
-		uint64_t start = mica_outfile_pos(p->out);
-
-		note_pcluster(p, piece->out_len);
-		f->done += piece->in_len;
-		ret = mica_outfile_write(p->out, out, piece->out_len, err);
-		return ret ? ret
-			   : packer_ext_add(p, piece->in_len, start, piece->out_len,
-					    (int)p->opts->codec.alg, err);
-	}
+	if (p->opts->compat.extents)
+		return extent_write(p, out, piece->out_len, piece->in_len, err);
 	if (piece->last && p->opts->compat.tail_pclusters && piece->out_len <= MICA_TAIL_MAX) {
 		memcpy(f->tail, out, piece->out_len);
 		f->tail_len = piece->out_len;

@@ -6,8 +6,9 @@
 set -euo pipefail
 
 declare -A packages=(
-  [build]='gcc libc6-dev meson ninja-build pkg-config libzstd-dev liblz4-dev libarchive-dev
-    libssl-dev libfuse3-dev libxxhash-dev libjansson-dev scdoc'
+  [build]='gcc libc6-dev meson ninja-build pkg-config libzstd-dev liblz4-dev liblzma-dev
+    libdeflate-dev zlib1g-dev libarchive-dev libssl-dev libfuse3-dev libxxhash-dev libjansson-dev
+    scdoc'
   [quickstart]='bzip2 kmod mount xz-utils zstd'
   [test]='acl attr bats bzip2 clang clang-format erofs-utils fuse3 git libarchive-tools
     libcap2-bin libcmocka-dev lz4 man-db openssl python3 shellcheck strace universal-ctags xz-utils zstd'

@@ -81,8 +81,8 @@ silent() {
 
 no_globals() {
   # shellcheck disable=SC2046
-  nm -A --defined-only $(archives) 2>/dev/null | grep -E ' [bBcCsSDG] ' | sed 's/.*\.a[:/]//'
-  # a local "d" is constant where it lies in .data.rel.ro
+  nm -A --defined-only $(archives) 2>/dev/null | grep -E ' [bBcCsSG] ' | sed 's/.*\.a[:/]//'
+  # a "d" or "D" is constant where it lies in .data.rel.ro
   # shellcheck disable=SC2046
   objdump -t $(archives) 2>/dev/null | grep -E '\s(\.data|\.bss|\.tdata|\.tbss)\s' |
     grep -vE '\s(\.data|\.bss|\.tdata|\.tbss)\s+0000000000000000 (\.data|\.bss|\.tdata|\.tbss)$'

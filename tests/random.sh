@@ -29,17 +29,18 @@ alg='' compat='' cluster='' metadata='' jobs=1 kind='' both='' # chosen from the
 options_choose() {
   state=$1
   choose compat 5.15 6.1 6.12 6.15 6.17
-  choose alg none zstd zstd:1 lz4 lz4 zstd:9 default
+  choose alg none zstd zstd:1 lz4 lz4 zstd:9 default deflate lzma:1
   choose cluster default default 4K 16K 64K 128K 512K 1M
   choose metadata default default 4K 16K 256K none
   choose jobs 1 2 3 4
   choose kind directory tar
   choose both no no yes
-  if [[ $alg == zstd* && $compat =~ ^(5.15|6.1)$ ]]; then alg=lz4; fi
   while [ $((${compat%.*} * 1000 + ${compat#*.})) -gt "$kernel" ] && [ "$compat" != 5.15 ]; do
     case $compat in 6.17) compat=6.15 ;; 6.15) compat=6.12 ;; 6.12) compat=6.1 ;; 6.1) compat=5.15 ;; esac
-    if [[ $alg == zstd* ]]; then alg=lz4; fi
   done
+  case $alg:$compat in
+  zstd*:5.15 | zstd*:6.1 | deflate:5.15 | deflate:6.1 | lzma:1:5.15) alg=lz4 ;;
+  esac
 }
 
 choose() { # choose VARIABLE WORD...

@@ -21,7 +21,7 @@ _mica_options() {
 # The values of option $1 where they are words and not the user's to make up.
 _mica_values() {
   case $1 in
-    --compress | -z) echo zstd lz4 lz4hc none ;;
+    --compress | -z) echo zstd lz4 lz4hc deflate lzma none ;;
     --compat) echo 5.15 6.1 6.12 6.15 6.17 ;;
     --progress) echo auto always never ;;
   esac

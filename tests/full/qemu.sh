@@ -138,8 +138,9 @@ images() {
   rm -rf "$work"/{disk,memory}
   mkdir "$work"/{disk,memory}
   for compat; do
-    for alg in none lz4 zstd; do
-      [ $alg != zstd ] || [ "$compat" = 6.12 ] || continue
+    # Debian's 6.1 is built without lzma
+    for alg in none lz4 lzma:1 deflate zstd; do
+      [[ $compat = 6.12 || $alg =~ ^(none|lz4)$ ]] || continue
       build "$work/disk/sample-$alg-$compat" $alg "$compat" "$work/sample"
       for seed in 1 2 3 4; do
         build "$work/memory/seed$seed-$alg-$compat" $alg "$compat" "$work/seed$seed"

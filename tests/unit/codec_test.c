@@ -31,9 +31,21 @@ static void specs_are_parsed(void **state)
 	static const struct {
 		const char *text, *shown;
 	} good[] = {
-		{"none", "none"},	{"lz4", "lz4"},		  {"lz4hc", "lz4hc:9"},
-		{"lz4hc:1", "lz4hc:1"}, {"lz4hc:12", "lz4hc:12"}, {"zstd", "zstd:3"},
-		{"zstd:1", "zstd:1"},	{"zstd:22", "zstd:22"},
+		{"none", "none"},
+		{"lz4", "lz4"},
+		{"lz4hc", "lz4hc:9"},
+		{"lz4hc:1", "lz4hc:1"},
+		{"lz4hc:12", "lz4hc:12"},
+		{"zstd", "zstd:3"},
+		{"zstd:1", "zstd:1"},
+		{"zstd:22", "zstd:22"},
+		{"deflate", "deflate:6"},
+		{"deflate:1", "deflate:1"},
+		{"deflate:12", "deflate:12"},
+		{"lzma", "lzma:6"},
+		{"lzma:0", "lzma:0"},
+		{"lzma:9", "lzma:9"},
+		{"lzma:9e", "lzma:9e"},
 	};
 	struct mica_codec_spec spec;
 	struct mica_err err = {0};
@@ -55,7 +67,8 @@ static void bad_specs_name_what_is_allowed(void **state)
 	static const struct {
 		const char *text, *want;
 	} bad[] = {
-		{"gzip", "'gzip' is not a compression: none, lz4, lz4hc[:1..12], zstd[:1..22]"},
+		{"gzip", "'gzip' is not a compression: none, lz4, lz4hc[:1..12], deflate[:1..12], "
+			 "lzma[:0..9[e]], zstd[:1..22]"},
 		{"", "'' is not a compression"},
 		{"zst", "not a compression"},
 		{"lz4:3", "lz4 has no levels"},
@@ -65,6 +78,13 @@ static void bad_specs_name_what_is_allowed(void **state)
 		{"lz4hc:13", "not within 1..12"},
 		{"zstd:", "'' is not a number"},
 		{"zstd:3x", "'3x' is not a number"},
+		{"zstd:3e", "'3e' is not a number"},
+		{"deflate:0", "level of deflate: 0 is not within 1..12"},
+		{"deflate:13", "not within 1..12"},
+		{"lzma:10", "level of lzma: 10 is not within 0..9"},
+		{"lzma:e", "level of lzma: '' is not a number"},
+		{"lzma:9ee", "level of lzma: '9e' is not a number"},
+		{"lzma:000000000000000000000e", "level of lzma: '000000000000000000000e' is not"},
 	};
 	struct mica_codec_spec spec = {.level = 77};
 	struct mica_err err = {0};
@@ -139,8 +159,9 @@ static int unpack(enum erofs_alg alg, size_t want, const void *src, size_t len, 
 
 static void what_is_packed_unpacks(void **state)
 {
-	static const char *const specs[] = {"lz4",    "lz4hc:1", "lz4hc",  "lz4hc:12",
-					    "zstd:1", "zstd",	 "zstd:19"};
+	static const char *const specs[] = {
+		"lz4",	  "lz4hc:1", "lz4hc",	"lz4hc:12", "deflate:1", "deflate", "deflate:12",
+		"lzma:0", "lzma",    "lzma:9e", "zstd:1",   "zstd",	 "zstd:19"};
 	static const size_t lens[] = {1, 100, 4096, 65536, INPUT};
 	struct mica_err err = {0};
 	enum erofs_alg alg;
@@ -162,7 +183,7 @@ static void what_is_packed_unpacks(void **state)
 static void a_prefix_unpacks(void **state)
 {
 	static const size_t wants[] = {1, 4095, 65536, 131072, 200001, INPUT};
-	static const char *const specs[] = {"lz4", "lz4hc", "zstd"};
+	static const char *const specs[] = {"lz4", "lz4hc", "deflate", "lzma", "zstd"};
 	struct mica_err err = {0};
 	enum erofs_alg alg;
 
@@ -182,7 +203,7 @@ static void a_prefix_unpacks(void **state)
 
 static void what_does_not_fit_is_no_error(void **state)
 {
-	static const char *const specs[] = {"lz4", "lz4hc", "zstd"};
+	static const char *const specs[] = {"lz4", "lz4hc", "deflate", "lzma", "zstd"};
 	struct mica_err err = {0};
 	enum erofs_alg alg;
 
@@ -202,7 +223,6 @@ static void what_does_not_fit_is_no_error(void **state)
 static void a_segment_has_its_limit(void **state)
 {
 	const struct mica_codec_spec spec = {.alg = EROFS_ALG_ZSTD, .level = 3};
-	const struct mica_codec_spec lzma = {.alg = EROFS_ALG_LZMA, .level = 3};
 	struct mica_codec *c = NULL;
 	struct mica_err err = {0};
 
@@ -211,14 +231,12 @@ static void a_segment_has_its_limit(void **state)
 	assert_int_equal(mica_compress(c, packed, sizeof(packed), input, 4097, &err), MICA_E_USAGE);
 	assert_string_equal(err.msg, "segment of 4097 bytes for a compressor of at most 4096");
 	mica_codec_free(c);
-	assert_int_equal(mica_compressor_new(&lzma, 4096, &c, &err), MICA_E_UNSUPPORTED);
-	assert_string_equal(err.msg, "compression with lzma is not supported");
 }
 
 /* Broken bytes are refused, and nothing outside the buffers is touched (under a sanitizer). */
 static void hostile_bytes_are_refused(void **state)
 {
-	static const char *const specs[] = {"lz4", "zstd"};
+	static const char *const specs[] = {"lz4", "deflate", "lzma", "zstd"};
 	struct mica_err err = {0};
 	uint32_t x = 99;
 	enum erofs_alg alg;
@@ -231,7 +249,8 @@ static void hostile_bytes_are_refused(void **state)
 		assert_int_equal(unpack(alg, 65535, packed, n, true, &err), MICA_E_CORRUPT);
 		assert_int_equal(unpack(alg, 65537, packed, n, true, &err), MICA_E_CORRUPT);
 		assert_int_equal(unpack(alg, 65536, packed, n - 1, true, &err), MICA_E_CORRUPT);
-		assert_int_equal(unpack(alg, 65536, packed, n - 1, false, &err), MICA_E_CORRUPT);
+		/* of a prefix the last bytes need not be there */
+		assert_int_equal(unpack(alg, 65536, packed, n - 100, false, &err), MICA_E_CORRUPT);
 		packed[n] = 1;
 		assert_int_equal(unpack(alg, 65536, packed, n + 1, true, &err), MICA_E_CORRUPT);
 		assert_int_equal(unpack(alg, 0, packed, n, true, &err), MICA_E_CORRUPT);
@@ -308,16 +327,67 @@ static void long_segments_keep_the_window(void **state)
 	free(dst);
 }
 
-static void unread_algorithms_are_named(void **state)
+/* A deflate stream that begins with a stored block would begin with a zero byte. */
+static void no_stream_begins_with_padding(void **state)
 {
+	static const char *const specs[] = {"deflate:1", "deflate:6", "deflate:12"};
+	static uint8_t noise[INPUT], packed_noise[INPUT + 65536];
+	struct mica_codec_spec spec;
 	struct mica_err err = {0};
+	uint32_t x = 7;
 
 	(void)state;
-	assert_int_equal(unpack(EROFS_ALG_LZMA, 10, "abcdefgh", 8, true, &err), MICA_E_UNSUPPORTED);
-	assert_string_equal(err.msg, "compression with lzma is not supported");
-	assert_int_equal(unpack(EROFS_ALG_DEFLATE, 10, "abcdefgh", 8, true, &err),
-			 MICA_E_UNSUPPORTED);
-	assert_string_equal(err.msg, "compression with deflate is not supported");
+	for (size_t i = 0; i < INPUT; i++) {
+		x = x * 1664525 + 1013904223;
+		noise[i] = i < INPUT / 2 ? (uint8_t)(x >> 24) : input[i];
+	}
+	for (size_t s = 0; s < sizeof(specs) / sizeof(specs[0]); s++) {
+		struct mica_codec *c = NULL;
+		long n;
+
+		assert_int_equal(mica_codec_spec_parse(specs[s], &spec, &err), 0);
+		assert_int_equal(mica_compressor_new(&spec, INPUT, &c, &err), 0);
+		n = mica_compress(c, packed_noise, sizeof(packed_noise), noise, INPUT, &err);
+		assert_true(n > 0);
+		/* a stored block, not the last one, with what decoders ignore set */
+		assert_int_equal(packed_noise[0], 0x80);
+		assert_int_equal(
+			unpack(EROFS_ALG_DEFLATE, INPUT, packed_noise, (size_t)n, true, &err), 0);
+		assert_memory_equal(output, noise, INPUT);
+		assert_int_equal(
+			unpack(EROFS_ALG_DEFLATE, 1000, packed_noise, (size_t)n, false, &err), 0);
+		assert_memory_equal(output, noise, 1000);
+		mica_codec_free(c);
+	}
+}
+
+static void dictionaries_fit_the_segment(void **state)
+{
+	(void)state;
+	assert_int_equal(mica_codec_lzma_dict(1), 4096);
+	assert_int_equal(mica_codec_lzma_dict(4096), 4096);
+	assert_int_equal(mica_codec_lzma_dict(4097), 8192);
+	assert_int_equal(mica_codec_lzma_dict(1 << 20), 1 << 20);
+	assert_int_equal(mica_codec_lzma_dict(8 << 20), 8 << 20);
+	assert_int_equal(mica_codec_lzma_dict(12 << 20), 8 << 20);
+}
+
+static void deflate_keeps_its_end_off_page_starts(void **state)
+{
+	(void)state;
+	/* the last page holds 1 to 8 bytes */
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 4096, 4097), 8);
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 5000, 4096 * 3 - 5000 + 2), 7);
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 4096, 4096 + 8), 1);
+	/* more, none, or all of the stream */
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 4096, 4096 + 9), 0);
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 4096, 8192), 0);
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 8192, 5), 0);
+	/* the padding must not reach the end of its page */
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 8191, 2), -1);
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 8192 - 8, 4096 + 9), -1);
+	assert_int_equal(mica_codec_lead(EROFS_ALG_DEFLATE, 8192 - 9, 4096 + 10), 8);
+	assert_int_equal(mica_codec_lead(EROFS_ALG_ZSTD, 4096, 4097), 0);
 }
 
 int main(void)
@@ -333,7 +403,9 @@ int main(void)
 		cmocka_unit_test(hostile_bytes_are_refused),
 		cmocka_unit_test(zstd_frames_are_what_the_kernel_takes),
 		cmocka_unit_test(long_segments_keep_the_window),
-		cmocka_unit_test(unread_algorithms_are_named),
+		cmocka_unit_test(no_stream_begins_with_padding),
+		cmocka_unit_test(dictionaries_fit_the_segment),
+		cmocka_unit_test(deflate_keeps_its_end_off_page_starts),
 	};
 
 	input_fill();

@@ -112,6 +112,12 @@ static void the_codec_follows_the_kernel(void **state)
 	/* in any order */
 	bad("-z zstd --compat 6.9",
 	    "zstd needs Linux 6.10, but the image must mount on 6.9 (--compat)");
+	bad("--compat 6.5 -z deflate",
+	    "deflate needs Linux 6.6, but the image must mount on 6.5 (--compat)");
+	good("--compat 6.6 -z deflate");
+	bad("--compat 5.15 -z lzma",
+	    "lzma needs Linux 5.16, but the image must mount on 5.15 (--compat)");
+	good("--compat 5.16 -z lzma");
 	bad("--compat 6.9 -z zstd:7",
 	    "zstd needs Linux 6.10, but the image must mount on 6.9 (--compat)");
 }
@@ -228,8 +234,10 @@ static void codecs(void **state)
 	assert_int_equal(o.build.codec.level, 22);
 	good("--compress=lz4hc:12");
 	assert_true(o.build.codec.lz4hc && o.build.codec.level == 12);
+	good("-z lzma:9e");
+	assert_true(o.build.codec.alg == EROFS_ALG_LZMA && o.build.codec.extreme);
 	bad("-z gzip", "option -z: 'gzip' is not a compression: none, lz4, lz4hc[:1..12], "
-		       "zstd[:1..22]");
+		       "deflate[:1..12], lzma[:0..9[e]], zstd[:1..22]");
 	bad("-z zstd:23", "option -z: level of zstd: 23 is not within 1..22");
 	bad("-z lz4:1", "option -z: lz4 has no levels");
 	bad("-z zstd:", "option -z: level of zstd: '' is not a number");

@@ -67,13 +67,12 @@ static int dump_show(struct mica_dump *d, const struct dump_args *args, const ch
 /* What is left of an image that cannot be opened; the error that was is shown in any case. */
 static void dump_rest(struct mica_dump *d, const struct mica_image_files *files)
 {
-	struct mica_io *io cleanup_io = NULL;
+	cleanup(mica_image_ios_clear) struct mica_image_ios ios = {0};
 	struct mica_err err = {0};
 	struct mica_super sb;
 
-	if (!mica_io_open_file(files->path, files->offset, &io, &err) &&
-	    !mica_super_read(io, true, &sb, &err))
-		mica_dump_super(d, io, &sb, &err);
+	if (!mica_image_ios_open(files, &ios, &err) && !mica_super_read(ios.io, true, &sb, &err))
+		mica_dump_super(d, ios.io, &sb, &err);
 }
 
 static int dump_image(const struct dump_args *args, const char *image, const char *path,

@@ -8,7 +8,6 @@
 #include "../lib/check.h"
 #include "../lib/json.h"
 #include "../lib/opt.h"
-#include "../lib/util.h"
 #include "flag.h"
 #include "show.h"
 #include "verbs.h"
@@ -178,23 +177,20 @@ static void result_more(const struct fsck_out *out, const struct mica_check_resu
 	fprintf(stderr, ": and %" PRIu64 " errors more\n", all - MICA_CHECK_FINDINGS_MAX);
 }
 
-static int fsck_check(const struct fsck_args *args, const char *image, struct mica_check_opts *opts,
-		      struct mica_check_result *res, struct mica_err *err)
+static int fsck_check(const struct fsck_args *args, const char *image,
+		      const struct mica_check_opts *opts, struct mica_check_result *res,
+		      struct mica_err *err)
 {
-	cleanup_free struct mica_io **devices = calloc(args->devices.count + 1u, sizeof(*devices));
-	struct mica_io *io cleanup_io = NULL;
-	int ret;
+	const struct mica_image_files files = {
+		.path = image,
+		.offset = args->offset,
+		.devices = args->devices.v,
+		.device_count = args->devices.count,
+	};
+	struct mica_image_ios ios;
+	int ret = mica_image_ios_open(&files, &ios, err);
 
-	if (!devices)
-		return mica_err_nomem(err);
-	ret = mica_io_open_file(image, args->offset, &io, err);
-	if (!ret)
-		ret = mica_io_open_files(args->devices.v, args->devices.count, devices, err);
-	if (ret)
-		return ret;
-	opts->devices = devices;
-	opts->device_count = args->devices.count;
-	return mica_check_image(mica_steal_pointer(&io), opts, res, err);
+	return ret ? ret : mica_check_image(&ios, opts, res, err);
 }
 
 static int fsck_image(const struct fsck_args *args, const char *image)

@@ -97,17 +97,17 @@ static int image_check(struct check *c, struct mica_err *err)
 
 /*
  * A wrong superblock is a finding, not the end: where only the checksum is
- * wrong the rest can still be looked at. 1: open, *io and devices are taken; 0: cannot go on;
+ * wrong the rest can still be looked at. 1: open, ios are taken; 0: cannot go on;
  * < 0: error
  */
-static int image_open(struct check *c, struct mica_io **io, struct mica_err *err)
+static int image_open(struct check *c, struct mica_image_ios *ios, struct mica_err *err)
 {
 	struct mica_image_opts opts = {
-		.devices = c->opts->devices,
-		.device_count = c->opts->device_count,
+		.devices = ios->devices,
+		.device_count = ios->device_count,
 	};
 	struct mica_err second = {0};
-	int ret = mica_image_open(*io, &opts, &c->img, err);
+	int ret = mica_image_open(ios->io, &opts, &c->img, err);
 
 	if (!ret) {
 		c->res->checksum =
@@ -115,32 +115,29 @@ static int image_open(struct check *c, struct mica_io **io, struct mica_err *err
 	} else if (ret == MICA_E_CORRUPT) {
 		mica_check_fail(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, "%s", err->msg);
 		opts.skip_checksum = true;
-		if (mica_image_open(*io, &opts, &c->img, &second))
+		if (mica_image_open(ios->io, &opts, &c->img, &second))
 			return 0;
 	} else {
 		return ret;
 	}
-	*io = NULL;
+	mica_image_ios_release(ios);
 	return 1;
 }
 
-int mica_check_image(struct mica_io *io, const struct mica_check_opts *opts,
+int mica_check_image(struct mica_image_ios *ios, const struct mica_check_opts *opts,
 		     struct mica_check_result *out, struct mica_err *err)
 {
 	struct check c = {.opts = opts, .res = out, .lock = PTHREAD_MUTEX_INITIALIZER};
-	struct mica_io *own cleanup_io = io;
 	int ret;
 
 	*out = (struct mica_check_result){0};
-	ret = image_open(&c, &own, err);
+	ret = image_open(&c, ios, err);
 	if (ret > 0) {
 		c.sb = mica_image_super(c.img);
 		out->image_bytes = mica_image_io(c.img)->size;
 		ret = image_check(&c, err);
-	} else {
-		for (unsigned int i = 0; i < opts->device_count; i++)
-			mica_io_free(opts->devices[i]);
 	}
+	mica_image_ios_clear(ios);
 	mica_image_free(c.img);
 	mica_nidmap_clear(&c.map);
 	free(c.rows);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "io.h"
+#include "image.h"
 
 struct mica_check_finding {
 	const char *
@@ -26,9 +26,6 @@ struct mica_check_opts {
 	bool data;	      /* decode every file */
 	bool seal;	      /* compare the checksum of the whole image, when it has one */
 	unsigned int threads; /* for decoding, at least 1 */
-	/* the other files of the image, as in struct mica_image_opts */
-	struct mica_io *const *devices;
-	unsigned int device_count;
 	void (*finding)(void *ctx, const struct mica_check_finding *f);
 	void *ctx;
 };
@@ -51,11 +48,11 @@ struct mica_check_result {
 #define MICA_CHECK_FINDINGS_MAX 100
 
 /*
- * Checks one image, and frees its io and devices in any case. Findings are no
+ * Checks one image, and closes its files in any case. Findings are no
  * failure: 0. A negative code means that nothing (more) could be checked: the
  * file cannot be read, memory ran out.
  */
-int mica_check_image(struct mica_io *io, const struct mica_check_opts *opts,
+int mica_check_image(struct mica_image_ios *ios, const struct mica_check_opts *opts,
 		     struct mica_check_result *out, struct mica_err *err);
 
 #endif

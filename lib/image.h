@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "../formats/erofs.h"
+#include "../formats/footer.h"
 #include "err.h"
 #include "io.h"
 
@@ -78,10 +79,33 @@ struct mica_io *mica_image_io(struct mica_image *img); /* borrowed */
 /* The files of an image. Paths come from the user: none that an image names is ever opened. */
 struct mica_image_files {
 	const char *path;
-	uint64_t offset;	    /* the image's first byte in its file */
+	uint64_t offset;	    /* the image's first byte in its file; 0: it is looked for */
 	const char *const *devices; /* as in struct mica_image_opts */
 	unsigned int device_count;
 };
+
+/*
+ * These files, open. An image with a footer (formats/footer.h) is found behind what
+ * comes before it, and so is its device, unless the caller says where they are.
+ */
+struct mica_image_ios {
+	struct mica_io *io;
+	struct mica_io **devices; /* owned; with one element more than device_count */
+	unsigned int device_count;
+};
+
+int mica_image_ios_open(const struct mica_image_files *files, struct mica_image_ios *out,
+			struct mica_err *err);
+/* Closes them. */
+void mica_image_ios_clear(struct mica_image_ios *ios);
+/* The files belong to an image now. */
+void mica_image_ios_release(struct mica_image_ios *ios);
+
+/*
+ * What the last bytes of a whole file say about the image in it. 1: *out, which lies
+ * within the file; 0: they are no footer.
+ */
+int mica_footer_find(struct mica_io *io, struct mica_footer *out, struct mica_err *err);
 
 /* Opens the files and the image in them. opts may be NULL; its devices are not looked at. */
 int mica_image_open_files(const struct mica_image_files *files, const struct mica_image_opts *opts,

@@ -180,28 +180,3 @@ int mica_image_resolve(const struct mica_image *img, uint16_t *device, uint64_t 
 			    "%" PRIu64 " bytes at %" PRIu64 " reach over the end of %s at %" PRIu64,
 			    len, *pa, io->name, io->size);
 }
-
-int mica_image_open_files(const struct mica_image_files *files, const struct mica_image_opts *opts,
-			  struct mica_image **out, struct mica_err *err)
-{
-	cleanup_free struct mica_io **ios = calloc(files->device_count + 1u, sizeof(*ios));
-	struct mica_image_opts all = opts ? *opts : (struct mica_image_opts){0};
-	cleanup_io struct mica_io *io = NULL;
-	int ret;
-
-	if (!ios)
-		return mica_err_nomem(err);
-	ret = mica_io_open_file(files->path, files->offset, &io, err);
-	if (!ret)
-		ret = mica_io_open_files(files->devices, files->device_count, ios, err);
-	if (ret)
-		return ret;
-	all.devices = ios;
-	all.device_count = files->device_count;
-	ret = mica_image_open(io, &all, out, err);
-	if (!ret)
-		io = NULL;
-	for (unsigned int i = 0; ret && i < files->device_count; i++)
-		mica_io_free(ios[i]);
-	return ret;
-}

@@ -238,11 +238,11 @@ static int check_all(const struct mica_layout *l, const struct mica_outfile *ima
 		.ctx = &found,
 	};
 	struct mica_check_result result;
-	struct mica_io *io = NULL;
-	int ret = mica_outfile_io(image, &io, err);
+	struct mica_image_ios ios = {0};
+	int ret = mica_outfile_io(image, &ios.io, err);
 
 	if (!ret)
-		ret = mica_check_image(io, &opts, &result, err);
+		ret = mica_check_image(&ios, &opts, &result, err);
 	if (ret)
 		return ret;
 	if (!found.code && !(result.sealed && result.checksum))

@@ -4,6 +4,7 @@
 # every verb as the kernel reads them.
 
 load helpers
+load footer
 
 setup_file() {
   command -v mkfs.erofs >/dev/null && [ "$(id -u)" = 0 ] || return 0
@@ -100,4 +101,52 @@ setup() {
   # mkfs.erofs 1.5 leaves the size in the table 0
   [[ $output == *"it has 8192 bytes, fewer than"* || $output == *"reach over the end of short"* ]] ||
     fail "$output"
+}
+
+# behind_its_device FILE: the blob, the image, and a footer in one file
+behind_its_device() {
+  cp blob "$1"
+  truncate -s %512 "$1"
+  local at
+  at=$(stat -c %s "$1")
+  cat image >>"$1"
+  add_footer "$1" "$at" "$(stat -L -c %s image)" "$at"
+}
+
+@test "an image behind its device, in one file" {
+  require_fuse
+  behind_its_device joined
+  fuse_mount joined mnt
+  same_tree "$TREE" mnt
+  "$MICA" fsck joined
+  "$MICA" extract -C out joined
+  same_tree "$TREE" out
+  run "$MICA" dump joined
+  assert_status 0
+  # the caller may know better
+  run "$MICA" fsck --device image joined
+  assert_status 4
+  assert_has "reach over the end of image at "
+  run "$MICA" fsck --offset 512 joined
+  assert_status 4
+}
+
+@test "a footer that says what cannot be" {
+  cp blob joined
+  add_footer joined 512 100000000 512
+  run "$MICA" fsck joined
+  assert_status 8
+  assert_has "joined: footer at 0x"
+  assert_has "image of 100000000 bytes at 512 behind a device of 512, in a file of "
+}
+
+@test "an image behind something else, without devices" {
+  require_fuse
+  "$MICA" mkimage --quiet alone "$TREE"
+  head -c 512000 /dev/zero >joined
+  cat alone >>joined
+  add_footer joined 512000 "$(stat -c %s alone)" 0
+  fuse_mount joined mnt
+  same_tree "$TREE" mnt
+  "$MICA" fsck joined
 }

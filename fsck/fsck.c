@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The verb "mica fsck". */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

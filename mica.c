@@ -12,7 +12,7 @@
 #include "mount/verbs.h"
 
 static const struct mica_verb *const verbs[] = {
-	&mica_verb_mkimage, &mica_verb_mount, &mica_verb_umount,
+	&mica_verb_mkimage, &mica_verb_merge, &mica_verb_mount,	  &mica_verb_umount,
 	&mica_verb_fsck,    &mica_verb_dump,  &mica_verb_extract,
 };
 

@@ -124,6 +124,7 @@ static void result_json(struct mica_json *j, const struct mica_check_result *r, 
 	mica_json_u64(j, "trouble_count", r->troubles);
 	mica_json_bool(j, "superblock_checksum", r->checksum);
 	mica_json_bool(j, "sealed", r->sealed);
+	mica_json_bool(j, "seal_partial", r->sealed && r->seal_partial);
 	mica_json_object(j, "counts");
 	mica_json_u64(j, "names", r->names);
 	mica_json_u64(j, "inodes", r->inodes);
@@ -158,7 +159,13 @@ static void result_text(const struct fsck_out *out, const struct mica_check_resu
 	printf(".\n  Proved: %s; metadata consistent%s.\n",
 	       r->checksum ? "superblock checksum right" : "superblock without a checksum",
 	       data ? "; every file decodes to its length" : "; file data not looked at");
-	if (r->sealed)
+	if (r->sealed && r->seal_partial)
+		puts("  Proved by the seal: no byte of the image itself has changed by accident "
+		     "since "
+		     "it was built.\n  Not proved: the same of what it refers to in its layers; "
+		     "check "
+		     "those themselves.");
+	else if (r->sealed)
 		puts("  Proved by the seal: no byte has changed by accident since the image was "
 		     "built.");
 	else

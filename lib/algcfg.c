@@ -74,3 +74,79 @@ void mica_algcfg_describe(const struct mica_algcfg *cfg, char *buf, size_t len)
 		buf[0] = 0;
 	}
 }
+
+void mica_algcfg_plain_lz4(const struct mica_super *sb, struct mica_algcfgs *out)
+{
+	struct erofs_lz4_cfg_disk lz4 = {
+		.max_distance = le16_make(sb->lz4_max_distance),
+		.max_pclusterblks = le16_make(1),
+	};
+
+	*out = (struct mica_algcfgs){.count = 1};
+	out->list[0] = (struct mica_algcfg){.alg = EROFS_ALG_LZ4, .len = sizeof(lz4)};
+	memcpy(out->list[0].body, &lz4, sizeof(lz4));
+}
+
+static uint16_t max_u16(le16 a, le16 b)
+{
+	return (uint16_t)mica_max(le16_get(a), le16_get(b));
+}
+
+/* to becomes what reads the data of both. */
+static void algcfg_join(struct mica_algcfg *to, const struct mica_algcfg *from)
+{
+	union {
+		struct erofs_lz4_cfg_disk lz4;
+		struct erofs_lzma_cfg_disk lzma;
+		struct erofs_deflate_cfg_disk deflate;
+		struct erofs_zstd_cfg_disk zstd;
+		uint8_t body[sizeof(to->body)];
+	} a, b;
+
+	memcpy(a.body, to->body, sizeof(a.body));
+	memcpy(b.body, from->body, sizeof(b.body));
+	switch (to->alg) {
+	case EROFS_ALG_LZ4:
+		/* 0 stands for the largest distance that there is */
+		if (le16_get(a.lz4.max_distance) && le16_get(b.lz4.max_distance))
+			a.lz4.max_distance =
+				le16_make(max_u16(a.lz4.max_distance, b.lz4.max_distance));
+		else
+			a.lz4.max_distance = le16_make(0);
+		a.lz4.max_pclusterblks =
+			le16_make(max_u16(a.lz4.max_pclusterblks, b.lz4.max_pclusterblks));
+		break;
+	case EROFS_ALG_LZMA:
+		a.lzma.dict_size = le32_make(
+			(uint32_t)mica_max(le32_get(a.lzma.dict_size), le32_get(b.lzma.dict_size)));
+		break;
+	case EROFS_ALG_DEFLATE:
+		a.deflate.windowbits =
+			(uint8_t)mica_max(a.deflate.windowbits, b.deflate.windowbits);
+		break;
+	case EROFS_ALG_ZSTD:
+		a.zstd.windowlog = (uint8_t)mica_max(a.zstd.windowlog, b.zstd.windowlog);
+		break;
+	case EROFS_ALG_MAX:
+		break;
+	}
+	memcpy(to->body, a.body, sizeof(a.body));
+}
+
+void mica_algcfgs_join(struct mica_algcfgs *to, const struct mica_algcfgs *from)
+{
+	struct mica_algcfgs all = {0};
+	unsigned int i = 0, k = 0;
+
+	while (i < to->count || k < from->count) {
+		bool second =
+			i == to->count || (k < from->count && from->list[k].alg < to->list[i].alg);
+		const struct mica_algcfg *next = second ? &from->list[k++] : &to->list[i++];
+
+		if (all.count && all.list[all.count - 1].alg == next->alg)
+			algcfg_join(&all.list[all.count - 1], next);
+		else
+			all.list[all.count++] = *next;
+	}
+	*to = all;
+}

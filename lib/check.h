@@ -35,6 +35,7 @@ struct mica_check_result {
 	uint64_t troubles; /* I/O errors and the like: the check is not whole */
 	bool checksum;	   /* the superblock has a checksum, and it is right */
 	bool sealed;	   /* the image has a checksum over all of it, and it is right */
+	bool seal_partial; /* but what layers hold, as devices or joined to it, has not */
 	uint64_t image_bytes;
 	uint64_t names, inodes, dirs, files, symlinks, others;
 	uint64_t extents;	/* block map entries of all inodes */

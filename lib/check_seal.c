@@ -74,6 +74,7 @@ int mica_check_seal(struct check *c, struct mica_err *err)
 		return mica_check_fail_err(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET, err);
 	mica_seal_sum(rest, head, sum);
 	c->res->sealed = !memcmp(sum, seal.sum, sizeof(sum));
+	c->res->seal_partial = length < io->size || c->sb->extra_devices;
 	if (c->res->sealed)
 		return 0;
 	sum_format(sum, found);

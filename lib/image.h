@@ -285,6 +285,13 @@ int mica_image_map(struct mica_image *img, const struct mica_inode *inode, uint6
 long mica_image_read(struct mica_image *img, const struct mica_inode *inode, void *buf, size_t len,
 		     uint64_t off, struct mica_err *err);
 
+/*
+ * len stored bytes of an extent as they are in the image, from its skip'th on; the
+ * extent is no hole and no fragment.
+ */
+int mica_image_read_stored(struct mica_image *img, const struct mica_extent *e, void *buf,
+			   size_t len, uint64_t skip, struct mica_err *err);
+
 /* Next data (hole = false) or hole at or behind off, as lseek(2); size at the end. */
 int mica_image_seek(struct mica_image *img, const struct mica_inode *inode, uint64_t off, bool hole,
 		    uint64_t *out, struct mica_err *err);

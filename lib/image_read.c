@@ -10,15 +10,23 @@
 
 #define SMALL_READ 32768u
 
-/* Bytes [skip, skip + len) of the extent, as they are in the image. */
+int mica_image_read_stored(struct mica_image *img, const struct mica_extent *e, void *buf,
+			   size_t len, uint64_t skip, struct mica_err *err)
+{
+	if (e->is_inline)
+		return mica_meta_read(img, e->in_metabox, e->pa + skip, buf, len, err);
+	return mica_io_read(mica_image_device_io(img, e->device), buf, len, e->pa + skip, err);
+}
+
+/* The same, for readers of files. */
 static int read_stored(struct mica_image *img, const struct mica_inode *inode,
 		       const struct mica_extent *e, void *buf, size_t len, uint64_t skip,
 		       struct mica_err *err)
 {
-	/* Tails lie beside inodes, and directories are read again and again. */
-	if (e->is_inline || (S_ISDIR(inode->mode) && !e->device))
+	/* directories are read again and again */
+	if (S_ISDIR(inode->mode) && !e->device)
 		return mica_meta_read(img, e->in_metabox, e->pa + skip, buf, len, err);
-	return mica_io_read(mica_image_device_io(img, e->device), buf, len, e->pa + skip, err);
+	return mica_image_read_stored(img, e, buf, len, skip, err);
 }
 
 /*

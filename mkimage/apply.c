@@ -106,12 +106,24 @@ static int entry_dir(struct mica_apply *a, struct mica_tnode *root, const struct
 	return mica_apply_xattrs(a, e->path, e->xattrs, e->xattr_count, &node->inode->xattrs, err);
 }
 
+static int entry_refer(struct mica_apply *a, struct mica_tinode *inode, const struct mica_entry *e,
+		       bool *referred, struct mica_err *err)
+{
+	int ret = 1;
+
+	if (a->opts.refer && e->stored)
+		ret = a->opts.refer->refer(a->opts.refer, a->source, e, inode, err);
+	*referred = !ret;
+	return ret < 0 ? mica_err_wrap(err, "'%s'", mica_quote(e->path).text) : 0;
+}
+
 static int entry_file(struct mica_apply *a, struct mica_tnode *root, const struct mica_entry *e,
 		      struct mica_feed *feed, struct mica_err *err)
 {
 	struct mica_tnode *node, *upper;
 	bool seen = root == a->stage && mica_apply_upper(a, e->path, &upper) && !upper;
 	struct mica_tinode *inode;
+	bool referred;
 	int ret = mica_apply_make(a, root, e->path, &node, err);
 
 	if (!ret)
@@ -127,12 +139,16 @@ static int entry_file(struct mica_apply *a, struct mica_tnode *root, const struc
 	mica_tree_set_inode(a->tree, node, inode);
 	if (!seen && e->single)
 		return 0;
-	if (!seen)
+	/* a reference costs so little that it need not wait until it is needed */
+	ret = entry_refer(a, inode, e, &referred, err);
+	if (ret)
+		return ret;
+	if (!seen && !referred)
 		return mica_apply_stash(a, inode, e, feed, err);
 	ret = mica_apply_xattrs(a, e->path, e->xattrs, e->xattr_count, &inode->xattrs, err);
-	return ret ? ret
-		   : mica_apply_store(a, inode, e->path, e->symlink, e->runs, e->run_count, feed,
-				      err);
+	return ret || referred ? ret
+			       : mica_apply_store(a, inode, e->path, e->symlink, e->runs,
+						  e->run_count, feed, err);
 }
 
 /* EROFS has no place for it, whatever layer it is in: it is reported. */
@@ -289,6 +305,7 @@ int mica_apply_source(struct mica_apply *a, struct mica_source *src, void (*tick
 	const struct mica_entry *e;
 	int ret;
 
+	a->source = src;
 	a->tick = tick;
 	a->tick_ctx = ctx;
 	a->layer = mica_source_name(src);

@@ -13,6 +13,15 @@
 #include "source.h"
 #include "xattrs.h"
 
+/*
+ * Data of a regular file that need not come as bytes. 0: inode->data is set; 1: the
+ * bytes are wanted.
+ */
+struct mica_refer {
+	int (*refer)(struct mica_refer *refer, struct mica_source *src, const struct mica_entry *e,
+		     struct mica_tinode *inode, struct mica_err *err);
+};
+
 struct mica_apply_opts {
 	bool set_time;	 /* --timestamp: every mtime becomes time, 0 ns */
 	bool clamp_time; /* SOURCE_DATE_EPOCH: later mtimes become time, 0 ns */
@@ -20,6 +29,7 @@ struct mica_apply_opts {
 	int64_t uid, gid;	     /* -1: as in the source */
 	bool overlay_input;	     /* overlay xattrs and 0:0 devices mean what overlayfs means */
 	const char *const *excludes; /* globs, NULL-terminated; NULL: none */
+	struct mica_refer *refer;    /* is asked for every file of an image; NULL: none is */
 };
 
 struct mica_apply;

@@ -60,6 +60,7 @@ struct mica_apply {
 	struct mica_xattrs *xattrs;
 	struct mica_report *report;
 	struct mica_apply_opts opts;
+	struct mica_source *source; /* that is read */
 	struct mica_exclude *excludes;
 	size_t exclude_count;
 	uint32_t order;	   /* of the layer that is read */

@@ -7,9 +7,18 @@
 
 #include "../lib/util.h"
 #include "emit.h"
+#include "bases.h"
 #include "outfile.h"
 #include "packer.h"
 #include "verify.h"
+
+/* Files of layers are referred to; what cannot be is copied. */
+struct build_refer {
+	struct mica_refer refer;
+	struct mica_bases *bases;
+	struct mica_spool *spool;
+	unsigned int base_index; /* of the layer that is read */
+};
 
 /* All that one build owns. */
 struct build {
@@ -25,6 +34,7 @@ struct build {
 	struct mica_emit *emit;
 	struct mica_layout layout;
 	struct mica_source *source;
+	struct build_refer refer;
 	struct mica_source_own own;
 	struct mica_build_state state;
 };
@@ -47,6 +57,15 @@ static void build_free(struct build *b)
 	mica_outfile_free(b->out);
 }
 
+static int build_refer(struct mica_refer *refer, struct mica_source *src,
+		       const struct mica_entry *e, struct mica_tinode *inode, struct mica_err *err)
+{
+	struct build_refer *r = (struct build_refer *)refer;
+
+	return mica_bases_refer(r->bases, r->base_index, mica_source_image(src), e->stored,
+				r->spool, &inode->data, err);
+}
+
 static void build_tick(void *ctx)
 {
 	struct build *b = ctx;
@@ -59,8 +78,11 @@ static void build_tick(void *ctx)
 static int build_open(struct build *b, const char *target, struct mica_report *report,
 		      struct mica_err *err)
 {
+	struct mica_apply_opts apply = b->opts->apply;
 	int ret = mica_outfile_new(target, &b->out, err);
 
+	if (b->opts->bases)
+		apply.refer = &b->refer.refer;
 	if (!ret && b->events->outfile)
 		b->events->outfile(b->events->ctx, b->out);
 	if (!ret)
@@ -78,8 +100,8 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 	if (!ret)
 		mica_packer_watch(b->packer, b->verify);
 	if (!ret)
-		ret = mica_apply_new(b->tree, b->packer, b->xattrs, report, &b->opts->apply,
-				     &b->apply, err);
+		ret = mica_apply_new(b->tree, b->packer, b->xattrs, report, &apply, &b->apply, err);
+	b->refer = (struct build_refer){{build_refer}, b->opts->bases, b->spool, 0};
 	return ret;
 }
 
@@ -133,6 +155,13 @@ static int build_find_own(struct build *b, const char *target, const struct mica
 	return 0;
 }
 
+/* The layer that is opened is a base, too. */
+static int build_refer_begin(struct build *b, unsigned int base, struct mica_err *err)
+{
+	b->refer.base_index = base;
+	return mica_bases_check(b->opts->bases, base, mica_source_image(b->source), err);
+}
+
 /* Topmost layer first: what it hides is then never stored. */
 static int build_layers(struct build *b, const struct mica_layer *layers, size_t count,
 			struct mica_report *report, struct mica_err *err)
@@ -143,6 +172,8 @@ static int build_layers(struct build *b, const struct mica_layer *layers, size_t
 	for (size_t i = count; !ret && i-- > 0;) {
 		b->state.source = (unsigned int)(count - i);
 		ret = mica_layer_open(&layers[i], report, &b->source, err);
+		if (!ret && b->opts->bases)
+			ret = build_refer_begin(b, (unsigned int)i, err);
 		if (ret)
 			return ret;
 		ret = mica_source_leave_out(b->source, &b->own, err);
@@ -180,7 +211,11 @@ static int build_metadata(struct build *b, struct mica_build_stats *stats, struc
 		ret = mica_emit_metadata(b->emit, err);
 	if (!ret)
 		ret = mica_emit_super(b->emit, &stats->packer, stats->uuid, err);
-	stats->image_bytes = b->layout.end;
+	if (b->opts->bases)
+		stats->bytes_referred = b->opts->bases->bytes_referred;
+	if (!ret && b->opts->flat)
+		ret = mica_bases_append(b->opts->bases, b->out, err);
+	stats->image_bytes = mica_outfile_pos(b->out);
 	stats->meta_bytes = b->layout.end - b->layout.meta_start;
 	return ret;
 }

@@ -12,6 +12,7 @@
 #include "layers.h"
 #include "report.h"
 
+struct mica_bases;
 struct mica_outfile;
 
 struct mica_build_opts {
@@ -25,6 +26,8 @@ struct mica_build_opts {
 	bool have_uuid;
 	uint8_t uuid[16];
 	struct mica_apply_opts apply;
+	struct mica_bases *bases; /* the sources, which are referred to; NULL: they are copied */
+	bool flat;		  /* they are joined to the image, instead of devices */
 };
 
 struct mica_packer_stats {
@@ -38,6 +41,7 @@ struct mica_packer_stats {
 struct mica_build_stats {
 	struct mica_tree_counts counts;
 	struct mica_packer_stats packer;
+	uint64_t bytes_referred; /* file contents that stay in layers */
 	uint64_t image_bytes;
 	uint64_t meta_bytes; /* directories, inodes, inline tails, shared xattrs */
 	uint8_t uuid[16];

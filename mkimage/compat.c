@@ -29,10 +29,16 @@ int mica_compat_parse(const char *text, struct mica_compat *out, struct mica_err
 		return mica_err_set(err, MICA_E_USAGE,
 				    "Linux %u.%u is too old: images need 5.15 or later", major,
 				    minor);
-	out->tail_pclusters = out->kernel >= MICA_KERNEL(5, 17);
-	out->extents = out->kernel >= MICA_KERNEL(6, 15);
-	out->metabox = out->kernel >= MICA_KERNEL(6, 17);
+	mica_compat_set(out->kernel, out);
 	return 0;
+}
+
+void mica_compat_set(unsigned int kernel, struct mica_compat *out)
+{
+	out->kernel = kernel;
+	out->tail_pclusters = kernel >= MICA_KERNEL(5, 17);
+	out->extents = kernel >= MICA_KERNEL(6, 15);
+	out->metabox = kernel >= MICA_KERNEL(6, 17);
 }
 
 int mica_compat_check_alg(const struct mica_compat *compat, const struct mica_codec_spec *spec,

@@ -29,6 +29,9 @@ int mica_compat_parse(const char *text, struct mica_compat *out, struct mica_err
 int mica_compat_check_alg(const struct mica_compat *compat, const struct mica_codec_spec *spec,
 			  struct mica_err *err);
 
+/* The same for MICA_KERNEL(), which is no older than images can be. */
+void mica_compat_set(unsigned int kernel, struct mica_compat *out);
+
 /* What is used without -z: zstd where the kernel reads it, else lz4hc. */
 const char *mica_compat_default_alg(const struct mica_compat *compat);
 

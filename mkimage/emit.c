@@ -7,6 +7,7 @@
 #include "../lib/util.h"
 #include "dirents.h"
 #include "extlist.h"
+#include "bases.h"
 #include "metabox.h"
 
 struct dir_blocks {
@@ -36,7 +37,8 @@ static int visit_dir_blocks(void *ctx, struct mica_tnode *node, struct mica_err 
 	return mica_dirents_encode(node, !e->layout->opts->compat.extents, emit_dir_block, &b, err);
 }
 
-static uint32_t inode_u(const struct mica_tinode *i, const struct mica_shape *s)
+static uint32_t inode_u(const struct mica_layout *l, const struct mica_tinode *i,
+			const struct mica_shape *s)
 {
 	if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
 		return i->rdev;
@@ -47,7 +49,8 @@ static uint32_t inode_u(const struct mica_tinode *i, const struct mica_shape *s)
 	case EROFS_LAYOUT_CHUNK:
 		return s->chunk_bits - MICA_BLOCK_BITS;
 	default:
-		return (uint32_t)(i->data.start / MICA_BLOCK);
+		return (uint32_t)(mica_bases_address(l->opts->bases, i->data.dev, i->data.start) /
+				  MICA_BLOCK);
 	}
 }
 
@@ -75,7 +78,7 @@ static void inode_encode(struct mica_emit *e, const struct mica_tinode *i,
 			.xattr_icount = le16_make(xattr_icount(s)),
 			.mode = le16_make(i->mode),
 			.size = le64_make(i->size),
-			.u = le32_make(inode_u(i, s)),
+			.u = le32_make(inode_u(e->layout, i, s)),
 			.ino = le32_make(ino),
 			.uid = le32_make(i->uid),
 			.gid = le32_make(i->gid),
@@ -94,7 +97,7 @@ static void inode_encode(struct mica_emit *e, const struct mica_tinode *i,
 		.nb = le16_make((uint16_t)i->nlink),
 		.size = le32_make((uint32_t)i->size),
 		.mtime = le32_make((uint32_t)(i->mtime - e->layout->epoch)),
-		.u = le32_make(inode_u(i, s)),
+		.u = le32_make(inode_u(e->layout, i, s)),
 		.ino = le32_make(ino),
 		.uid = le16_make((uint16_t)i->uid),
 		.gid = le16_make((uint16_t)i->gid),
@@ -241,6 +244,8 @@ int mica_emit_metadata(struct mica_emit *e, struct mica_err *err)
 	struct mica_layout *l = e->layout;
 	int ret = mica_outfile_zeros(e->out, l->meta_start - mica_outfile_pos(e->out), err);
 
+	if (!ret && l->devt_off == l->meta_start)
+		ret = mica_emit_devices(e, err);
 	if (!ret)
 		ret = mica_layout_walk(l->tree, true, visit_dir_blocks, e, err);
 	return ret ? ret : emit_places(e, err);

@@ -50,6 +50,11 @@ int mica_window_write(struct mica_window *w, const void *buf, size_t len, uint64
 		      struct mica_err *err);
 int mica_window_flush(struct mica_window *w, uint64_t end, struct mica_err *err);
 
+/* The device table in blocks of its own, at the outfile's position. */
+int mica_emit_devices(struct mica_emit *e, struct mica_err *err);
+/* One slot of it. */
+void mica_emit_device(const struct mica_emit *e, unsigned int base, void *slot);
+
 /* The index of a file: map header and entries, at address off. */
 int mica_emit_index(struct mica_emit *e, const struct mica_tinode *inode,
 		    const struct mica_shape *shape, uint64_t off, struct mica_err *err);

@@ -4,6 +4,7 @@
 
 #include "../lib/util.h"
 #include "emit_index.h"
+#include "bases.h"
 
 int mica_sink_flush(struct mica_sink *s, struct mica_err *err)
 {
@@ -49,7 +50,8 @@ static uint32_t extent_plen(const struct mica_pext *x)
 {
 	if (!x->plen)
 		return 0;
-	return x->plen | (x->alg < 0 ? 0u : (uint32_t)(x->alg + 1) << EROFS_EXT_FMT_SHIFT);
+	return x->plen | (x->partial ? EROFS_EXT_PLEN_PARTIAL : 0) |
+	       (uint32_t)(x->alg + 1) << EROFS_EXT_FMT_SHIFT;
 }
 
 /* One record, or as many as there are clusters in a hole when they are uniform. */
@@ -89,7 +91,7 @@ static int index_extents(struct mica_extreader *l, struct mica_sink *s,
 			 const struct mica_tinode *inode, unsigned int rec_size,
 			 struct mica_err *err)
 {
-	le64 start = le64_make(inode->data.start);
+	le64 start = le64_make(mica_bases_address(l->bases, inode->data.dev, inode->data.start));
 	int ret = rec_size == 4 ? mica_sink_put(s, &start, sizeof(start), err) : 0;
 	const struct mica_pext *x;
 	uint64_t la = 0;
@@ -101,6 +103,14 @@ static int index_extents(struct mica_extreader *l, struct mica_sink *s,
 	if (!ret && inode->data.flags & MICA_DATA_TAIL_FRAGMENT)
 		ret = index_fragment(s, inode, la, rec_size, err);
 	return ret;
+}
+
+/* Bits of the map header that are the same in every kind of index. */
+static uint16_t advise_of(const struct mica_tinode *inode)
+{
+	return (uint16_t)((inode->data.flags & MICA_DATA_TAIL_FRAGMENT ? EROFS_ADVISE_FRAGMENT
+								       : 0) |
+			  (inode->data.flags & MICA_DATA_INTERLACED ? EROFS_ADVISE_INTERLACED : 0));
 }
 
 static unsigned int log2_of(uint32_t v)
@@ -124,8 +134,8 @@ static struct erofs_map_header_disk map_header_extents(const struct mica_tinode 
 	unsigned int rec_log = log2_of(shape->rec_size) - 2;
 	bool fragment = inode->data.flags & MICA_DATA_TAIL_FRAGMENT;
 	struct erofs_map_header_disk h = {
-		.advise = le16_make((uint16_t)(EROFS_ADVISE_EXTENTS | rec_log << 1 |
-					       (fragment ? EROFS_ADVISE_FRAGMENT : 0))),
+		.advise = le16_make(
+			(uint16_t)(EROFS_ADVISE_EXTENTS | rec_log << 1 | advise_of(inode))),
 	};
 
 	/* records that say where they begin are counted, by all but two bytes of the header */
@@ -141,14 +151,13 @@ static struct erofs_map_header_disk map_header_lclusters(const struct mica_tinod
 {
 	bool compact = shape->layout == EROFS_LAYOUT_COMPRESSED_COMPACT;
 	bool fragment = inode->data.flags & MICA_DATA_TAIL_FRAGMENT;
-	uint16_t advise = EROFS_ADVISE_BIG_PCLUSTER_1 | EROFS_ADVISE_BIG_PCLUSTER_2;
+	uint16_t advise =
+		EROFS_ADVISE_BIG_PCLUSTER_1 | EROFS_ADVISE_BIG_PCLUSTER_2 | advise_of(inode);
 
 	if (compact)
 		advise |= EROFS_ADVISE_COMPACTED_2B;
 	if (shape->tail)
 		advise |= EROFS_ADVISE_INLINE_PCLUSTER;
-	if (fragment)
-		advise |= EROFS_ADVISE_FRAGMENT;
 	return (struct erofs_map_header_disk){
 		.a = le32_make(fragment ? (uint32_t)inode->data.fragment : shape->tail << 16),
 		.advise = le16_make(advise),
@@ -193,6 +202,7 @@ int mica_emit_index(struct mica_emit *e, const struct mica_tinode *inode,
 	int ret;
 
 	mica_extreader_start(&l, e->spool, &inode->data);
+	l.bases = e->layout->opts->bases;
 	ret = index_put(&l, &s, inode, shape, err);
 	return ret ? ret : mica_sink_flush(&s, err);
 }

@@ -74,25 +74,39 @@ static uint64_t lclusters_of(uint64_t la, uint64_t llen, uint64_t size)
 	       la / MICA_BLOCK;
 }
 
-/* The entries of one extent: a head and what follows it, or a plain head for each block. */
-static int packs_put_extent(struct packs *p, const struct mica_pext *x, uint64_t la, uint64_t n,
-			    uint32_t block, struct mica_err *err)
+/* algs: of the file's map header */
+static uint8_t head_type(const struct mica_pext *x, uint8_t algs)
 {
+	if (x->alg < 0)
+		return EROFS_LCLUSTER_PLAIN;
+	return x->alg == (algs & 15) ? EROFS_LCLUSTER_HEAD1 : EROFS_LCLUSTER_HEAD2;
+}
+
+/* The entries of one extent: a head, or a plain one for each block, and what follows it. */
+static int packs_put_extent(struct packs *p, const struct mica_pext *x, uint64_t la, uint64_t n,
+			    uint32_t block, uint8_t algs, struct mica_err *err)
+{
+	uint64_t heads = x->alg < 0 ? mica_max(1, x->plen / MICA_BLOCK) : 1;
 	int ret = 0;
 
 	for (uint64_t i = 0; !ret && i < n; i++) {
 		struct erofs_lcluster e = {.type = EROFS_LCLUSTER_NONHEAD};
 
-		if (x->alg < 0) {
-			e.type = EROFS_LCLUSTER_PLAIN;
-			e.block = block + (uint32_t)i;
-		} else if (i == 0) {
-			e.type = EROFS_LCLUSTER_HEAD1;
+		if (i < heads) {
+			e.type = head_type(x, algs);
 			e.clusterofs = la % MICA_BLOCK;
-			e.block = block;
+			e.block = block + (uint32_t)i;
 			e.partial = x->partial;
+		} else if (x->alg < 0) {
+			/*
+			 * Kernels count the rest of the last lcluster in, and the block would be
+			 * too short for that. So an extent of nothing ends this one.
+			 */
+			e.type = EROFS_LCLUSTER_PLAIN;
+			e.clusterofs = (la + x->llen) % MICA_BLOCK;
 		} else {
-			e.delta0 = (uint16_t)i;
+			/* more would be taken for a number of blocks; readers go back in steps */
+			e.delta0 = (uint16_t)mica_min(i, EROFS_LI_D0_CBLKCNT - 1);
 			e.delta1 = (uint16_t)(n - i);
 			e.cblocks = (uint16_t)(x->plen / MICA_BLOCK);
 		}
@@ -105,12 +119,12 @@ static int packs_put_extent(struct packs *p, const struct mica_pext *x, uint64_t
 static int packs_put_fragment(struct packs *p, const struct mica_tinode *inode, uint64_t la,
 			      uint64_t next, struct mica_err *err)
 {
-	struct mica_pext x = {.llen = inode->size - la, .alg = 0};
+	struct mica_pext x = {.llen = inode->size - la, .alg = inode->data.alg & 15};
 	/* the full index has the upper half of the fragment's offset here */
 	uint64_t block = p->full ? inode->data.fragment >> 32 : next / MICA_BLOCK;
 
 	return packs_put_extent(p, &x, la, lclusters_of(la, x.llen, inode->size), (uint32_t)block,
-				err);
+				inode->data.alg, err);
 }
 
 int mica_emit_lclusters(struct mica_extreader *l, struct mica_sink *s,
@@ -133,7 +147,7 @@ int mica_emit_lclusters(struct mica_extreader *l, struct mica_sink *s,
 		uint64_t at = x->plen ? x->pstart : next;
 
 		ret = packs_put_extent(&p, x, la, lclusters_of(la, x->llen, inode->size),
-				       (uint32_t)(at / MICA_BLOCK), err);
+				       (uint32_t)(at / MICA_BLOCK), inode->data.alg, err);
 		la += x->llen;
 		next = at + x->plen;
 	}

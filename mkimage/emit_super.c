@@ -4,7 +4,9 @@
 #include "../formats/crc32c.h"
 #include "../formats/erofs_super.h"
 #include "../formats/seal.h"
+#include "../lib/algcfg.h"
 #include "../lib/util.h"
+#include "bases.h"
 #include "emit.h"
 #include "metabox.h"
 
@@ -42,6 +44,8 @@ static uint32_t features(const struct mica_layout *l)
 		f |= EROFS_INCOMPAT_ZTAILPACKING;
 	if (l->opts->compat.extents)
 		f |= EROFS_INCOMPAT_48BIT;
+	if (l->devt_off)
+		f |= EROFS_INCOMPAT_DEVICE_TABLE;
 	return f;
 }
 
@@ -101,21 +105,34 @@ static uint16_t config_make(const struct mica_emit *e, const struct mica_packer_
 	}
 }
 
-/* The configurations of all algorithms in use (1 << enum erofs_alg), behind the superblock. */
-static void configs_encode(const struct mica_emit *e, const struct mica_packer_stats *st,
-			   unsigned int algs, unsigned char *at)
+/* The configurations of all algorithms in use, behind the superblock; returns their bitmap. */
+static uint16_t configs_encode(const struct mica_emit *e, const struct mica_packer_stats *st,
+			       unsigned char *at)
 {
-	for (enum erofs_alg alg = 0; alg < EROFS_ALG_MAX; alg++) {
-		union config cfg;
-		le16 len;
+	const struct mica_build_opts *o = e->layout->opts;
+	struct mica_algcfgs cfgs = {0};
+	uint16_t algs = 0;
 
-		if (!(algs & 1u << alg))
-			continue;
-		len = le16_make(config_make(e, st, alg, &cfg));
-		memcpy(at, &len, sizeof(len));
-		memcpy(at + sizeof(len), &cfg, le16_get(len));
-		at += mica_round_up(sizeof(len) + le16_get(len), 4);
+	if (!o->codec.none) {
+		union config own;
+
+		cfgs.count = 1;
+		cfgs.list[0].alg = o->codec.alg;
+		cfgs.list[0].len = config_make(e, st, o->codec.alg, &own);
+		memcpy(cfgs.list[0].body, &own, sizeof(own));
 	}
+	if (o->bases)
+		mica_algcfgs_join(&cfgs, &o->bases->cfgs);
+	for (unsigned int i = 0; i < cfgs.count; i++) {
+		const struct mica_algcfg *cfg = &cfgs.list[i];
+		le16 len = le16_make((uint16_t)cfg->len);
+
+		algs |= (uint16_t)(1u << cfg->alg);
+		memcpy(at, &len, sizeof(len));
+		memcpy(at + sizeof(len), cfg->body, cfg->len);
+		at += mica_round_up(sizeof(len) + cfg->len, 4);
+	}
+	return algs;
 }
 
 int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, uint8_t uuid[16],
@@ -148,10 +165,14 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 	else
 		sb.rootnid_2b = le16_make((uint16_t)root);
 	memcpy(sb.volume_name, l->opts->label, strlen(l->opts->label));
-	if (l->any_encoded || l->metabox) {
-		sb.algs = le16_make((uint16_t)(1u << l->opts->codec.alg));
-		configs_encode(e, stats, le16_get(sb.algs), block + EROFS_SUPER_OFFSET + size);
+	if (l->any_encoded || l->metabox)
+		sb.algs = le16_make(configs_encode(e, stats, block + EROFS_SUPER_OFFSET + size));
+	if (l->devt_off) {
+		sb.extra_devices = le16_make((uint16_t)l->opts->bases->count);
+		sb.devt_slotoff = le16_make((uint16_t)(l->devt_off / EROFS_DEVSLOT_SIZE));
 	}
+	for (unsigned int i = 0; l->devt_off == MICA_DEVT_OFFSET && i < l->opts->bases->count; i++)
+		mica_emit_device(e, i, block + MICA_DEVT_OFFSET + i * EROFS_DEVSLOT_SIZE);
 	memcpy(block + EROFS_SUPER_OFFSET, &sb, size);
 	mica_outfile_sum(e->out, rest);
 	uuid_choose(e, rest, block, uuid);

@@ -2,7 +2,12 @@
 #include "extlist.h"
 
 #include "../lib/util.h"
+#include "bases.h"
 #include "outfile.h"
+
+#define CHUNK_BITS_USUAL 30u /* 1 GiB: what kernels of 32 bits can shift */
+#define CHUNK_BITS_MAX	 (MICA_BLOCK_BITS + EROFS_CHUNK_BLKBITS_MASK)
+#define CHUNKS_MANY	 65536u
 
 _Static_assert(MICA_EXTLIST_SEGMENT % MICA_EXTREADER_CHUNK == 0, "a chunk crosses no segment");
 
@@ -70,8 +75,9 @@ static void note_place(struct mica_extlist *l, const struct mica_pext *x)
 {
 	if (!x->plen)
 		return;
-	l->scattered |= x->dev || x->partial || (l->stored && l->stored != x->pstart);
+	l->scattered |= x->partial || (l->stored && (l->stored != x->pstart || l->dev != x->dev));
 	l->stored = x->pstart + pext_stored(x);
+	l->dev = x->dev;
 }
 
 int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mica_pext x,
@@ -118,6 +124,17 @@ unsigned int mica_extlist_uniform_bits(const struct mica_extlist *l)
 	return bits < 63 && l->longest <= 1ULL << bits && !(l->bounds % (1ULL << bits)) ? bits : 0;
 }
 
+uint8_t mica_extlist_chunk_bits(const struct mica_extlist *l)
+{
+	unsigned int most = CHUNK_BITS_USUAL;
+
+	while (most < CHUNK_BITS_MAX && l->end >> most > CHUNKS_MANY)
+		most++;
+	if (l->bounds && (unsigned int)__builtin_ctzll(l->bounds) < most)
+		most = (unsigned int)__builtin_ctzll(l->bounds);
+	return (uint8_t)most;
+}
+
 uint64_t mica_extlist_count(const struct mica_extlist *l)
 {
 	return (uint64_t)l->segment_count * MICA_EXTLIST_SEGMENT + l->used;
@@ -152,6 +169,7 @@ void mica_extreader_start(struct mica_extreader *r, struct mica_spool *spool,
 			  const struct mica_data *data)
 {
 	r->spool = spool;
+	r->bases = NULL;
 	r->table = data->spool_off;
 	r->rest = data->spool_off + table_size(data);
 	r->left = data->count;
@@ -185,6 +203,8 @@ const struct mica_pext *mica_extreader_next(struct mica_extreader *r, int *ret,
 		*ret = mica_spool_read(r->spool, r->v, r->count * sizeof(r->v[0]), r->off, err);
 	if (*ret)
 		return NULL;
+	for (unsigned int i = 0; i < r->count; i++)
+		r->v[i].pstart = mica_bases_address(r->bases, r->v[i].dev, r->v[i].pstart);
 	r->off += r->count * sizeof(r->v[0]);
 	r->left -= r->count;
 	r->segment_left -= r->count;

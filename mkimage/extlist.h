@@ -29,6 +29,7 @@ struct mica_extlist {
 	uint64_t bounds;  /* all places where an extent begins, or-ed together */
 	uint64_t longest; /* decoded bytes of the longest extent that is no hole */
 	uint64_t stored;  /* address behind the last stored extent, 0: none yet */
+	uint16_t dev;	  /* of the last stored extent */
 	bool scattered;	  /* the stored extents do not lie one behind the other */
 };
 
@@ -47,6 +48,12 @@ uint64_t mica_extlist_count(const struct mica_extlist *l);
 /* log2 of the size that every extent but holes and the last one has; 0: there is none. */
 unsigned int mica_extlist_uniform_bits(const struct mica_extlist *l);
 
+/*
+ * log2 of the largest chunk that every run of data and every hole is a multiple of; of
+ * enormous files one that keeps their maps small, as far as that allows it.
+ */
+uint8_t mica_extlist_chunk_bits(const struct mica_extlist *l);
+
 /* Everything into the spool, the tail behind it: *off. */
 int mica_extlist_save(struct mica_extlist *l, struct mica_spool *spool, const void *tail,
 		      uint32_t tail_len, uint64_t *off, struct mica_err *err);
@@ -59,10 +66,11 @@ uint64_t mica_extlist_tail(const struct mica_data *data);
 /* Reads a saved list in order. */
 struct mica_extreader {
 	struct mica_spool *spool;
-	uint64_t table; /* offset of the next segment's offset */
-	uint64_t rest;	/* offset of the extents behind the full segments */
-	uint64_t off;	/* of the next extent that is not in v */
-	uint32_t left;	/* not in v yet */
+	const struct mica_bases *bases; /* that addresses are to be absolute in; NULL: they stay */
+	uint64_t table;			/* offset of the next segment's offset */
+	uint64_t rest;			/* offset of the extents behind the full segments */
+	uint64_t off;			/* of the next extent that is not in v */
+	uint32_t left;			/* not in v yet */
 	uint32_t segment_left;
 	unsigned int pos, count;
 	struct mica_pext v[MICA_EXTREADER_CHUNK];

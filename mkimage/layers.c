@@ -140,7 +140,8 @@ int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,
 	int ret;
 
 	if (!layer->store)
-		return mica_source_open(layer->path, report, out, err);
+		return layer->image ? mica_source_open_image(layer->path, report, out, err)
+				    : mica_source_open(layer->path, report, out, err);
 	ret = mica_store_find(layer->store, layer->path, &file, err);
 	if (ret)
 		return mica_err_wrap(err, "%s", layer->name);

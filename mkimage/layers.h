@@ -20,6 +20,7 @@ struct mica_layer {
 	char *name;		  /* for messages; owned */
 	char *path;		  /* in the store, or of a source by itself; owned */
 	struct mica_store *store; /* the list's; NULL: none */
+	bool image;		  /* an EROFS image, whatever else it might be as well */
 	bool has_digest, has_diff_id, has_size;
 	struct mica_digest digest;  /* of the stored bytes */
 	struct mica_digest diff_id; /* of the decompressed ones */

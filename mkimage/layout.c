@@ -8,6 +8,7 @@
 #include "../formats/erofs_compact.h"
 #include "../lib/util.h"
 #include "dirents.h"
+#include "bases.h"
 #include "tally.h"
 
 /*
@@ -65,7 +66,9 @@ static unsigned int extents_rec_size(const struct mica_layout *l, const struct m
 
 	if (uniform <= EXTENTS_SHORT && !(i->data.flags & MICA_DATA_SCATTERED))
 		return 4;
-	if (mica_max(l->meta_start, end) <= UINT32_MAX && uniform <= 2 * (uint64_t)i->data.count)
+	/* devices lie behind this image, no one knows yet how far */
+	if (mica_max(l->meta_start, end) <= UINT32_MAX && !i->data.dev &&
+	    uniform <= 2 * (uint64_t)i->data.count)
 		return 8;
 	return i->size <= UINT32_MAX ? 16 : 32;
 }
@@ -319,6 +322,28 @@ static uint64_t places_start(struct mica_layout *l, uint64_t dir_end)
 	return start;
 }
 
+/* The device table: behind the superblock, or, when it is too long for that, behind the data. */
+static int devices_place(struct mica_layout *l, uint64_t *dir_block, struct mica_err *err)
+{
+	const struct mica_bases *bases = l->opts->bases;
+	uint64_t bytes;
+
+	if (!bases || l->opts->flat)
+		return 0;
+	bytes = (uint64_t)bases->count * EROFS_DEVSLOT_SIZE;
+	l->devt_off = MICA_DEVT_OFFSET;
+	if (bytes <= MICA_BLOCK - MICA_DEVT_OFFSET)
+		return 0;
+	l->devt_off = l->meta_start;
+	*dir_block += mica_div_round_up(bytes, MICA_BLOCK);
+	if (l->devt_off / EROFS_DEVSLOT_SIZE <= UINT16_MAX)
+		return 0;
+	return mica_err_set(err, MICA_E_LIMIT,
+			    "%" PRIu64 " bytes of data before the table of %u devices; it has to "
+			    "begin before byte %u",
+			    l->meta_start, bases->count, (UINT16_MAX + 1u) * EROFS_DEVSLOT_SIZE);
+}
+
 int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *err)
 {
 	struct census c = {.l = l, .min = INT64_MAX, .max = INT64_MIN};
@@ -328,6 +353,9 @@ int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *
 	l->metabox = l->opts->compat.metabox && l->opts->meta_cluster && !l->opts->codec.none;
 	l->meta_start = mica_round_up(data_end, MICA_BLOCK);
 	c.dir_block = l->meta_start / MICA_BLOCK;
+	ret = devices_place(l, &c.dir_block, err);
+	if (ret)
+		return ret;
 	ret = mica_layout_walk(l->tree, false, visit_census, &c, err);
 	if (ret)
 		return ret;
@@ -348,5 +376,7 @@ int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *
 	l->meta_end = p->cursor;
 	l->end = mica_round_up(p->cursor, MICA_BLOCK);
 	free(p);
+	if (!ret && l->opts->bases)
+		ret = mica_bases_place(l->opts->bases, l->end, err);
 	return ret;
 }

@@ -17,6 +17,9 @@
 #include "data.h"
 #include "xattrs.h"
 
+/* Where a device table lies that fits into the first block: behind any configurations. */
+#define MICA_DEVT_OFFSET 1280u
+
 struct mica_layout {
 	const struct mica_build_opts *opts;
 	struct mica_tree *tree;
@@ -30,6 +33,7 @@ struct mica_layout {
 	uint64_t nid_base; /* bytes: block that nid 0 lies in */
 	uint64_t meta_end; /* of the last inode */
 	uint64_t end;	   /* bytes of the image; with a metabox known when that is written */
+	uint64_t devt_off; /* device table, 0: none */
 	uint64_t inodes;
 	bool any_chunk, any_encoded, any_tail_pcluster;
 	bool any_shared; /* fragments, or pclusters that several files may use */

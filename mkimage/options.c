@@ -66,6 +66,7 @@ static int set_compat(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
 
+	o->have_compat = true;
 	return mica_compat_parse(value, &o->build.compat, err);
 }
 
@@ -169,13 +170,23 @@ static int set_platform(void *ctx, const char *value, struct mica_err *err)
 	return mica_platform_parse(value, &o->platform, err);
 }
 
+static int set_flat(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->build.flat = true;
+	return 0;
+}
+
 static int set_quiet(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
 
 	(void)value;
 	(void)err;
-	o->quiet = true;
+	o->run.quiet = true;
 	return 0;
 }
 
@@ -187,7 +198,7 @@ static int set_progress(void *ctx, const char *value, struct mica_err *err)
 	for (unsigned int i = 0; i < 3; i++) {
 		if (strcmp(value, words[i]))
 			continue;
-		o->progress = (enum mica_progress_mode)i;
+		o->run.progress = (enum mica_progress_mode)i;
 		return 0;
 	}
 	return mica_err_set(err, MICA_E_USAGE, "'%s' is not auto, always or never", value);
@@ -199,7 +210,7 @@ static int set_json(void *ctx, const char *value, struct mica_err *err)
 
 	(void)value;
 	(void)err;
-	o->json = true;
+	o->run.json = true;
 	return 0;
 }
 
@@ -242,6 +253,22 @@ const struct mica_opt mica_mkimage_opts[] = {
 	{"platform", 0, "OS/ARCH[/VARIANT]",
 	 "take this image of a layout that has several (default: that of this machine)",
 	 set_platform},
+	{"quiet", 0, NULL, "print nothing but warnings and errors", set_quiet},
+	{"progress", 0, "WHEN", "show progress auto (on a terminal), always or never",
+	 set_progress},
+	{"json", 0, NULL, "print the summary as one JSON object", set_json},
+	{0},
+};
+
+const struct mica_opt mica_merge_opts[] = {
+	{"flat", 0, NULL, "join the layers to the image, as far as possible without copying them",
+	 set_flat},
+	{"compat", 0, "VERSION",
+	 "the oldest Linux that must mount the image (default: " MICA_COMPAT_DEFAULT
+	 ", or what the layers need)",
+	 set_compat},
+	{"label", 'L', "NAME", "volume name, at most 16 bytes", set_label},
+	{"uuid", 'U', "UUID", "volume UUID (default: derived from the content)", set_uuid},
 	{"quiet", 0, NULL, "print nothing but warnings and errors", set_quiet},
 	{"progress", 0, "WHEN", "show progress auto (on a terminal), always or never",
 	 set_progress},
@@ -308,12 +335,8 @@ static int operands_check(int operands, char **argv, struct mica_err *err)
 	return 0;
 }
 
-int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
-			       struct mica_err *err)
+static int options_default(struct mica_mkimage_options *o, struct mica_err *err)
 {
-	bool help;
-	int ret;
-
 	*o = (struct mica_mkimage_options){
 		.build =
 			{
@@ -323,7 +346,16 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 				.apply = {.uid = -1, .gid = -1},
 			},
 	};
-	ret = mica_compat_parse(MICA_COMPAT_DEFAULT, &o->build.compat, err);
+	return mica_compat_parse(MICA_COMPAT_DEFAULT, &o->build.compat, err);
+}
+
+int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
+			       struct mica_err *err)
+{
+	bool help;
+	int ret;
+
+	ret = options_default(o, err);
 	if (!ret)
 		ret = mica_opt_parse(mica_mkimage_opts, o, argc, argv, operands, &help, err);
 	if (!ret && !o->codec)
@@ -336,6 +368,24 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 	if (!ret)
 		ret = source_date_epoch(&o->build.apply, err);
 	return ret ? ret : operands_check(*operands, argv, err);
+}
+
+int mica_merge_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
+			     struct mica_err *err)
+{
+	bool help;
+	int ret = options_default(o, err);
+
+	/* what has to be copied is stored as it is: layers bring what they are compressed with */
+	o->build.codec.none = true;
+	/* layers are in the form that overlayfs stacks */
+	o->build.apply.overlay_input = true;
+	if (!ret)
+		ret = mica_opt_parse(mica_merge_opts, o, argc, argv, operands, &help, err);
+	if (!ret && *operands < 2)
+		ret = mica_err_set(err, MICA_E_USAGE,
+				   "an IMAGE and at least one LAYER are needed (see --help)");
+	return ret;
 }
 
 void mica_mkimage_options_free(struct mica_mkimage_options *o)

@@ -5,21 +5,16 @@
 
 #include "../lib/opt.h"
 #include "build.h"
-
-enum mica_progress_mode {
-	MICA_PROGRESS_AUTO,
-	MICA_PROGRESS_ALWAYS,
-	MICA_PROGRESS_NEVER,
-};
+#include "run.h"
 
 struct mica_mkimage_options {
 	struct mica_build_opts build;
 	const char *codec;	  /* -z, NULL: the default of the compat level */
 	const char *meta_cluster; /* --metadata-cluster as given, NULL: the default */
-	bool quiet, json;
+	bool have_compat;
 	bool has_platform;
 	struct mica_platform platform; /* of images in layouts */
-	enum mica_progress_mode progress;
+	struct mica_run_opts run;
 	const char **excludes; /* owned; NULL-terminated; build.apply.excludes points here */
 	size_t exclude_count;
 };
@@ -33,5 +28,11 @@ extern const struct mica_opt mica_mkimage_opts[];
 int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
 			       struct mica_err *err);
 void mica_mkimage_options_free(struct mica_mkimage_options *o);
+
+extern const struct mica_opt mica_merge_opts[];
+
+/* The same for mica merge, whose --compat is not settled until the layers are known. */
+int mica_merge_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
+			     struct mica_err *err);
 
 #endif

@@ -3,15 +3,27 @@
 #include "outfile.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 
 #include "../formats/seal.h"
 #include "../lib/util.h"
+#include "data.h"
 #include "tmpfile.h"
 
 #define OUT_BUFFER (1u << 20)
+#define COPY_MAX   (1u << 30)
+
+/* How another file's bytes come in, the best way first. */
+enum {
+	APPEND_SHARE,
+	APPEND_KERNEL,
+	APPEND_BUFFER,
+};
 
 struct mica_outfile {
 	char *path;
@@ -180,6 +192,51 @@ int mica_outfile_patch(struct mica_outfile *f, const void *buf, size_t len, uint
 	int ret = outfile_flush(f, err);
 
 	return ret ? ret : mica_tmpfile_write(&f->tmp, f->path, buf, len, off, err);
+}
+
+/* One piece, with the best means that *how still allows. */
+static ssize_t append_piece(struct mica_outfile *f, int fd, uint64_t len, uint64_t done, int *how)
+{
+	loff_t from = (loff_t)done, to = (loff_t)(f->buf_pos + done);
+	ssize_t n;
+
+	if (*how == APPEND_SHARE) {
+		struct file_clone_range range = {
+			.src_fd = fd, .src_length = len, .dest_offset = (uint64_t)to};
+
+		if (!ioctl(f->tmp.fd, FICLONERANGE, &range))
+			return (ssize_t)len;
+		*how = APPEND_KERNEL;
+	}
+	if (*how == APPEND_KERNEL) {
+		n = copy_file_range(fd, &from, f->tmp.fd, &to, mica_min(len - done, COPY_MAX), 0);
+		if (n >= 0 || errno == EINTR || errno == ENOSPC || errno == EDQUOT || errno == EIO)
+			return n;
+		*how = APPEND_BUFFER;
+	}
+	n = pread(fd, f->buf, mica_min(len - done, OUT_BUFFER), from);
+	return n <= 0 ? n : pwrite(f->tmp.fd, f->buf, (size_t)n, to);
+}
+
+int mica_outfile_append_file(struct mica_outfile *f, int fd, uint64_t len, const char *name,
+			     struct mica_err *err)
+{
+	int ret = outfile_flush(f, err), how = APPEND_SHARE;
+
+	for (uint64_t done = 0; !ret && done < len;) {
+		ssize_t n = append_piece(f, fd, len, done, &how);
+
+		if (n < 0 && errno != EINTR)
+			ret = mica_err_sys(err, errno, "%s: copy %s", f->path, name);
+		else if (!n)
+			ret = mica_err_set(err, MICA_E_INPUT,
+					   "%s: ends at %" PRIu64 ", was %" PRIu64 " bytes long",
+					   name, done, len);
+		done += n > 0 ? (uint64_t)n : 0;
+	}
+	/* what is missing of the last block is a hole until the size is set */
+	f->buf_pos += mica_round_up(len, MICA_BLOCK);
+	return ret;
 }
 
 /* What was rewound may still lie behind the end. */

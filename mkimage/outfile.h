@@ -54,6 +54,14 @@ int mica_outfile_sync(struct mica_outfile *f, struct mica_err *err);
 /* The file as it is after mica_outfile_sync(), to be read; for mica_io_free(). */
 int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err);
 
+/*
+ * Append the first len bytes of another file, shared with it where both lie on one
+ * file system that can do that, else copied, and zeros up to the next block. They do
+ * not count for mica_outfile_sum(). name: of that file, for messages.
+ */
+int mica_outfile_append_file(struct mica_outfile *f, int fd, uint64_t len, const char *name,
+			     struct mica_err *err);
+
 /* Set the size, sync, give it the target's name and sync the directory. */
 int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err);
 

@@ -5,10 +5,6 @@
 #include "../lib/util.h"
 #include "packer_int.h"
 
-#define CHUNK_BITS_USUAL 30u /* 1 GiB: what kernels of 32 bits can shift */
-#define CHUNK_BITS_MAX	 (MICA_BLOCK_BITS + EROFS_CHUNK_BLKBITS_MASK)
-#define CHUNKS_MANY	 65536u
-
 int packer_align(struct mica_packer *p, struct mica_err *err)
 {
 	uint64_t pos = mica_outfile_pos(p->out);
@@ -52,21 +48,6 @@ static enum mica_data_kind file_kind(const struct mica_packer *p, const struct p
 	return p->opts->compat.extents ? MICA_DATA_EXTENTS : MICA_DATA_PCLUSTERS;
 }
 
-/*
- * The largest power of two that every run of data and every hole is a multiple
- * of; of enormous files one that keeps their maps small, as far as that allows it.
- */
-static uint8_t chunk_bits(const struct store_file *f)
-{
-	unsigned int most = CHUNK_BITS_USUAL;
-
-	while (most < CHUNK_BITS_MAX && f->exts.end >> most > CHUNKS_MANY)
-		most++;
-	if (f->exts.bounds && (unsigned int)__builtin_ctzll(f->exts.bounds) < most)
-		most = (unsigned int)__builtin_ctzll(f->exts.bounds);
-	return (uint8_t)most;
-}
-
 static int file_publish(struct mica_packer *p, const struct piece *last, struct mica_err *err)
 {
 	struct store_file *f = &p->file;
@@ -83,7 +64,7 @@ static int file_publish(struct mica_packer *p, const struct piece *last, struct 
 	int ret;
 
 	if (kind == MICA_DATA_CHUNK)
-		data.lclusterbits = chunk_bits(f);
+		data.lclusterbits = mica_extlist_chunk_bits(&f->exts);
 	else if (kind == MICA_DATA_EXTENTS)
 		data.lclusterbits = (uint8_t)mica_extlist_uniform_bits(&f->exts);
 	if (f->exts.scattered)

@@ -25,6 +25,16 @@ static int source_finish(struct mica_source *src, const char *name, int *fd,
 	return 0;
 }
 
+int mica_source_open_image(const char *path, struct mica_report *report, struct mica_source **out,
+			   struct mica_err *err)
+{
+	struct mica_source *src;
+	int fd = -1;
+	int ret = mica_source_image_new(path, &src, err);
+
+	return ret ? ret : source_finish(src, path, &fd, report, out, err);
+}
+
 int mica_source_open(const char *path, struct mica_report *report, struct mica_source **out,
 		     struct mica_err *err)
 {
@@ -35,22 +45,20 @@ int mica_source_open(const char *path, struct mica_report *report, struct mica_s
 	struct mica_tar_stream_spec spec = {.blob = {.fd = fd}};
 	struct mica_source *src;
 	struct stat st;
-	bool image;
 	int ret;
 
 	if (fd < 0)
 		return mica_err_sys(err, errno, "%s: open", name);
 	if (fstat(fd, &st) < 0)
 		return mica_err_sys(err, errno, "%s: stat", name);
-	image = !is_stdin && mica_source_is_image(fd);
-	if (image)
-		ret = mica_source_image_new(path, &src, err);
-	else if (S_ISDIR(st.st_mode) && !is_stdin)
+	if (!is_stdin && mica_source_is_image(fd))
+		return mica_source_open_image(path, report, out, err);
+	if (S_ISDIR(st.st_mode) && !is_stdin)
 		ret = mica_source_dir_new(fd, &src, err);
 	else
 		ret = mica_source_tar_new(&spec, &src, err);
 	if (ret)
-		return image ? ret : mica_err_wrap(err, "%s", name);
+		return mica_err_wrap(err, "%s", name);
 	return source_finish(src, name, &fd, report, out, err);
 }
 
@@ -82,6 +90,11 @@ int mica_source_leave_out(struct mica_source *src, const struct mica_source_own 
 const char *mica_source_name(const struct mica_source *src)
 {
 	return src->name;
+}
+
+struct mica_image *mica_source_image(const struct mica_source *src)
+{
+	return src->ops->image ? src->ops->image(src) : NULL;
 }
 
 int mica_source_next(struct mica_source *src, const struct mica_entry **entry, struct mica_err *err)

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "../lib/err.h"
+#include "../lib/image.h"
 #include "report.h"
 
 struct mica_kv {
@@ -42,6 +43,7 @@ struct mica_entry {
 	size_t xattr_count;
 	struct mica_run *runs; /* data of a file declared sparse; NULL: no holes declared */
 	size_t run_count;
+	const struct mica_inode *stored; /* regular files of an image: the inode there */
 };
 
 struct mica_source;
@@ -60,6 +62,10 @@ int mica_source_open_tar(const char *name, const struct mica_tar_stream_spec *sp
 			 struct mica_report *report, struct mica_source **out,
 			 struct mica_err *err);
 
+/* path: an EROFS image, whatever else it might be as well. */
+int mica_source_open_image(const char *path, struct mica_report *report, struct mica_source **out,
+			   struct mica_err *err);
+
 /*
  * Files that a directory source must not deliver: they belong to the image that
  * is made. named is its older self, left out with a report; the other one is
@@ -77,6 +83,9 @@ int mica_source_leave_out(struct mica_source *src, const struct mica_source_own 
 
 /* What messages call it. */
 const char *mica_source_name(const struct mica_source *src);
+
+/* The image that it reads; NULL: it reads none. */
+struct mica_image *mica_source_image(const struct mica_source *src);
 
 /* 1: *entry is set; 0: the end; < 0: error, with the entry's path and archive offset */
 int mica_source_next(struct mica_source *src, const struct mica_entry **entry,

@@ -81,6 +81,7 @@ static int entry_regular(struct mica_source_image *s, struct mica_err *err)
 	int ret;
 
 	s->base.entry.size = s->inode.size;
+	s->base.entry.stored = &s->inode;
 	ret = file_runs(s, &sparse, err);
 	if (!ret && sparse)
 		ret = mica_runs_declare(&s->runs, &s->base, err);
@@ -216,11 +217,17 @@ static void image_free(struct mica_source *src)
 	free(s->buf);
 }
 
+static struct mica_image *image_of(const struct mica_source *src)
+{
+	return ((const struct mica_source_image *)src)->img;
+}
+
 static const struct mica_source_ops image_ops = {
 	.next = image_next,
 	.read = image_read,
 	.progress = image_progress,
 	.free = image_free,
+	.image = image_of,
 };
 
 bool mica_source_is_image(int fd)

@@ -16,6 +16,7 @@ struct mica_source_ops {
 	/* As mica_source_blame(); may be NULL. */
 	void (*blame)(struct mica_source *src, struct mica_err *err);
 	void (*free)(struct mica_source *src); /* all but the base and itself */
+	struct mica_image *(*image)(const struct mica_source *src); /* NULL: it has none */
 };
 
 struct mica_source {

@@ -5,5 +5,6 @@
 #include "../lib/opt.h"
 
 extern const struct mica_verb mica_verb_mkimage;
+extern const struct mica_verb mica_verb_merge;
 
 #endif

@@ -11,7 +11,8 @@ declare -A packages=(
     scdoc'
   [quickstart]='bzip2 kmod mount xz-utils zstd'
   [test]='acl attr bats bzip2 clang clang-format erofs-utils fuse3 git libarchive-tools
-    libcap2-bin libcmocka-dev lz4 man-db openssl python3 shellcheck strace universal-ctags xz-utils zstd'
+    libcap2-bin libcmocka-dev lz4 man-db openssl python3 shellcheck strace universal-ctags xfsprogs
+    xz-utils zstd'
   [full]='busybox-static cpio kmod qemu-system-x86'
   [bench]='erofs-utils mmdebstrap python3 squashfs-tools squashfuse valgrind xz-utils zstd'
   [npm]='npm'

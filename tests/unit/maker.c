@@ -86,6 +86,12 @@ int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,
 	return *out ? 0 : mica_err_nomem(err);
 }
 
+struct mica_image *mica_source_image(const struct mica_source *src)
+{
+	(void)src;
+	return NULL;
+}
+
 int mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own,
 			  struct mica_err *err)
 {

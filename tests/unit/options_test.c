@@ -89,8 +89,8 @@ static void defaults(void **state)
 	assert_int_equal(o.build.codec.alg, EROFS_ALG_ZSTD);
 	assert_int_equal(o.build.codec.level, 3);
 	assert_string_equal(o.build.label, "");
-	assert_false(o.build.have_uuid || o.quiet || o.json);
-	assert_int_equal(o.progress, MICA_PROGRESS_AUTO);
+	assert_false(o.build.have_uuid || o.run.quiet || o.run.json);
+	assert_int_equal(o.run.progress, MICA_PROGRESS_AUTO);
 	assert_int_equal(o.build.apply.uid, -1);
 	assert_int_equal(o.build.apply.gid, -1);
 	assert_false(o.build.apply.set_time || o.build.apply.clamp_time);
@@ -334,10 +334,10 @@ static void flags_and_progress(void **state)
 {
 	(void)state;
 	good("--quiet --json --overlay-input --progress=never");
-	assert_true(o.quiet && o.json && o.build.apply.overlay_input);
-	assert_int_equal(o.progress, MICA_PROGRESS_NEVER);
+	assert_true(o.run.quiet && o.run.json && o.build.apply.overlay_input);
+	assert_int_equal(o.run.progress, MICA_PROGRESS_NEVER);
 	good("--progress always");
-	assert_int_equal(o.progress, MICA_PROGRESS_ALWAYS);
+	assert_int_equal(o.run.progress, MICA_PROGRESS_ALWAYS);
 	bad("--progress=often", "option --progress: 'often' is not auto, always or never");
 	bad("--quiet=yes", "option --quiet takes no value");
 }

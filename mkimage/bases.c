@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "bases.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "../lib/util.h"
+#include "data.h"
+#include "outfile.h"
+
+static int base_open(const char *path, struct mica_image **out, struct mica_err *err)
+{
+	struct mica_io *io cleanup_io = NULL;
+	int ret = mica_io_open_file(path, 0, &io, err);
+
+	if (!ret)
+		ret = mica_image_open(io, NULL, out, err);
+	if (!ret)
+		io = NULL;
+	return ret;
+}
+
+/* What is in how a layer's metadata is written does not come along. */
+static unsigned int data_kernel(const struct mica_super *sb)
+{
+	struct mica_super data = *sb;
+
+	data.feature_incompat &= ~(EROFS_INCOMPAT_XATTR_PREFIXES | EROFS_INCOMPAT_METABOX);
+	return mica_super_min_kernel(&data);
+}
+
+/* What the superblock says, and whether it goes together with others. */
+static int base_take(struct mica_bases *bases, const char *path, struct mica_err *err)
+{
+	struct mica_image *img cleanup_image = NULL;
+	struct mica_base *l = &bases->v[bases->count];
+	const struct mica_super *sb;
+	struct mica_algcfgs cfgs;
+	int ret = base_open(path, &img, err);
+
+	if (ret)
+		return ret;
+	sb = mica_image_super(img);
+	if (sb->block_size != MICA_BLOCK)
+		return mica_err_set(err, MICA_E_UNSUPPORTED,
+				    "%s: has blocks of %" PRIu32 " bytes; layers are merged in "
+				    "blocks of %u",
+				    path, sb->block_size, MICA_BLOCK);
+	ret = mica_algcfg_read(mica_image_io(img), sb, &cfgs, err);
+	if (ret)
+		return mica_err_wrap(err, "%s", path);
+	if (!cfgs.count && sb->feature_incompat & EROFS_INCOMPAT_ZERO_PADDING)
+		mica_algcfg_plain_lz4(sb, &cfgs);
+	mica_algcfgs_join(&bases->cfgs, &cfgs);
+	if (data_kernel(sb) > bases->kernel) {
+		bases->kernel = data_kernel(sb);
+		bases->kernel_path = path;
+	}
+	l->path = path;
+	l->bytes = mica_image_io(img)->size;
+	l->blocks = mica_div_round_up(l->bytes, MICA_BLOCK);
+	memcpy(l->uuid, sb->uuid, sizeof(l->uuid));
+	bases->count++;
+	return 0;
+}
+
+int mica_bases_open(const char *const *paths, unsigned int count, struct mica_bases *out,
+		    struct mica_err *err)
+{
+	int ret = 0;
+
+	*out = (struct mica_bases){0};
+	if (count > MICA_BASES_MAX)
+		return mica_err_set(err, MICA_E_LIMIT, "%u layers; the limit is %u", count,
+				    MICA_BASES_MAX);
+	out->v = calloc(count + 1u, sizeof(*out->v));
+	if (!out->v)
+		return mica_err_nomem(err);
+	for (unsigned int i = 0; !ret && i < count; i++)
+		ret = base_take(out, paths[i], err);
+	return ret;
+}
+
+void mica_bases_free(struct mica_bases *bases)
+{
+	mica_extlist_free(&bases->list);
+	free(bases->v);
+	*bases = (struct mica_bases){0};
+}
+
+int mica_bases_place(struct mica_bases *bases, uint64_t end, struct mica_err *err)
+{
+	uint64_t block = mica_div_round_up(end, MICA_BLOCK);
+
+	for (unsigned int i = 0; i < bases->count; i++) {
+		struct mica_base *l = &bases->v[i];
+
+		l->start = block * MICA_BLOCK;
+		if (mica_add_overflows(block, l->blocks, &block) || block > MICA_BLOCKS_MAX)
+			return mica_err_set(err, MICA_E_LIMIT,
+					    "%s: with it the layers have more than %" PRIu32
+					    " blocks together",
+					    l->path, MICA_BLOCKS_MAX);
+	}
+	return 0;
+}
+
+int mica_bases_append(const struct mica_bases *bases, struct mica_outfile *out,
+		      struct mica_err *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < bases->count; i++) {
+		const struct mica_base *l = &bases->v[i];
+		cleanup_fd int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return mica_err_sys(err, errno, "%s: open", l->path);
+		ret = mica_outfile_append_file(out, fd, l->bytes, l->path, err);
+	}
+	return ret;
+}
+
+int mica_bases_check(const struct mica_bases *bases, unsigned int base,
+		     const struct mica_image *img, struct mica_err *err)
+{
+	const struct mica_base *l = &bases->v[base];
+
+	if (!memcmp(mica_image_super(img)->uuid, l->uuid, sizeof(l->uuid)))
+		return 0;
+	return mica_err_set(err, MICA_E_INPUT, "%s: was replaced while it was read", l->path);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Layer images whose stored data an image refers to. Their files are the devices
+ * of its device table, in the same order; in one address space they lie behind
+ * the image, one after the other.
+ */
+#ifndef MICA_MKIMAGE_BASES_H
+#define MICA_MKIMAGE_BASES_H
+
+#include "../lib/algcfg.h"
+#include "../lib/image.h"
+#include "../lib/tree.h"
+#include "../lib/util.h"
+#include "extlist.h"
+
+/* The table has 16 bits for their number. */
+#define MICA_BASES_MAX 65535u
+
+struct mica_outfile;
+
+struct mica_base {
+	const char *path; /* borrowed */
+	uint64_t bytes;	  /* of the file */
+	uint64_t blocks;
+	uint64_t start; /* bytes in the address space; set by the layout */
+	uint8_t uuid[16];
+};
+
+struct mica_bases {
+	struct mica_base *v;
+	unsigned int count;
+	unsigned int kernel;	  /* the oldest that reads the data of all: MICA_KERNEL() */
+	const char *kernel_path;  /* of a layer that needs it */
+	struct mica_algcfgs cfgs; /* of all of them together */
+	struct mica_extlist list; /* of the file that is referred to */
+	uint64_t bytes_referred;
+};
+
+/* paths: bottom to top, borrowed. *out is for mica_bases_free() in any case. */
+int mica_bases_open(const char *const *paths, unsigned int count, struct mica_bases *out,
+		    struct mica_err *err);
+void mica_bases_free(struct mica_bases *bases);
+
+/* Places of all layers behind an image that ends at byte end. */
+int mica_bases_place(struct mica_bases *bases, uint64_t end, struct mica_err *err);
+
+/* Where byte pstart of a device is in the one address space; dev 0, bases NULL: there already. */
+static inline uint64_t mica_bases_address(const struct mica_bases *bases, uint16_t dev,
+					  uint64_t pstart)
+{
+	return bases && dev ? bases->v[dev - 1].start + pstart : pstart;
+}
+
+/* Puts the files of all layers where mica_bases_place() has them. */
+int mica_bases_append(const struct mica_bases *bases, struct mica_outfile *out,
+		      struct mica_err *err);
+
+/* The image of a layer, which must still be the one that mica_bases_open() met. */
+int mica_bases_check(const struct mica_bases *bases, unsigned int base,
+		     const struct mica_image *img, struct mica_err *err);
+
+/*
+ * Give *out the data of a regular file of a layer's image. 0: done; 1: it cannot be
+ * told by reference, the content has to be copied.
+ */
+int mica_bases_refer(struct mica_bases *bases, unsigned int base, struct mica_image *img,
+		     const struct mica_inode *inode, struct mica_spool *spool,
+		     struct mica_data *out, struct mica_err *err);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../lib/json.h"
+#include "../lib/util.h"
+#include "../lib/uuid.h"
+#include "layers.h"
+#include "outfile.h"
+#include "progress.h"
+
+/* What a fatal signal must clean up; the handler can know nothing else. */
+static struct mica_outfile *_Atomic current_outfile;
+
+static void on_fatal_signal(int sig)
+{
+	struct mica_outfile *f = current_outfile;
+
+	if (f)
+		mica_outfile_abandon(f);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void catch_signals(void)
+{
+	static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	struct sigaction sa = {.sa_handler = on_fatal_signal}, old;
+
+	/* what was ignored stays so: nohup(1), jobs in the background */
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		if (!sigaction(fatal[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(fatal[i], &sa, NULL);
+	/* these come back as errors of write(2), which say what was written */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+struct run {
+	struct mica_report report;
+	struct mica_progress progress;
+	const char *verb;
+};
+
+static void print_warning(struct mica_report *report, const char *line)
+{
+	struct run *run = (struct run *)report;
+
+	mica_progress_clear(&run->progress);
+	fprintf(stderr, "mica %s: warning: %s\n", run->verb, line);
+}
+
+static void show_progress(void *ctx, const struct mica_build_state *state)
+{
+	mica_progress_update(&((struct run *)ctx)->progress, state);
+}
+
+static void note_outfile(void *ctx, struct mica_outfile *f)
+{
+	(void)ctx;
+	current_outfile = f;
+}
+
+static int print_json(const char *image, const struct mica_build_stats *st, double seconds,
+		      bool verified, uint64_t warnings, struct mica_err *err)
+{
+	struct mica_json j;
+	char uuid[MICA_UUID_TEXT];
+
+	mica_uuid_format(st->uuid, uuid);
+	mica_json_init(&j, stdout);
+	mica_json_object(&j, NULL);
+	mica_json_bytes(&j, "image", image, strlen(image));
+	mica_json_u64(&j, "names", st->counts.names);
+	mica_json_u64(&j, "inodes", st->counts.inodes);
+	mica_json_u64(&j, "files", st->counts.files);
+	mica_json_u64(&j, "directories", st->counts.dirs);
+	mica_json_u64(&j, "symlinks", st->counts.symlinks);
+	mica_json_u64(&j, "others", st->counts.others);
+	mica_json_u64(&j, "bytes_in", st->packer.bytes_in);
+	mica_json_u64(&j, "bytes_referred", st->bytes_referred);
+	mica_json_u64(&j, "bytes_duplicate", st->packer.bytes_dup);
+	mica_json_u64(&j, "bytes_metadata", st->meta_bytes);
+	mica_json_u64(&j, "bytes_out", st->image_bytes);
+	mica_json_double(&j, "ratio",
+			 st->packer.bytes_in ? (double)st->image_bytes / (double)st->packer.bytes_in
+					     : 0);
+	mica_json_double(&j, "seconds", seconds);
+	mica_json_bool(&j, "verified", verified);
+	mica_json_u64(&j, "warnings", warnings);
+	mica_json_str(&j, "uuid", uuid);
+	mica_json_object_end(&j);
+	return mica_json_finish(&j, err);
+}
+
+static void print_summary(const char *image, const struct mica_build_stats *st, double seconds,
+			  bool verified)
+{
+	char in[16], out[16];
+
+	uint64_t bytes_in = st->packer.bytes_in + st->bytes_referred;
+
+	mica_progress_bytes(bytes_in, in, sizeof(in));
+	mica_progress_bytes(st->image_bytes, out, sizeof(out));
+	printf("%s: %" PRIu64 " files, %s in, %s out", image, st->counts.files, in, out);
+	if (bytes_in)
+		printf(" (%.1f%%)", (double)st->image_bytes * 100 / (double)bytes_in);
+	printf("%s, %.1f s\n", verified ? ", verified" : "", seconds);
+}
+
+static int layers_list(struct mica_layers *layers, const char *const *operands, unsigned int count,
+		       const struct mica_platform *platform, bool images,
+		       struct mica_report *report, struct mica_err *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < count; i++) {
+		char *path = (char *)operands[i];
+		struct mica_layer layer = {.name = path, .path = path, .image = true};
+
+		ret = images ? mica_layers_push(layers, &layer, err)
+			     : mica_layers_add(layers, path, platform, report, err);
+	}
+	return ret;
+}
+
+int mica_run(const char *verb, const char *image, const char *const *operands, unsigned int count,
+	     const struct mica_platform *platform, const struct mica_build_opts *build,
+	     const struct mica_run_opts *o, struct mica_err *err)
+{
+	struct run run = {.report = {.warn = print_warning}, .verb = verb};
+	struct mica_build_events events = {
+		.progress = show_progress,
+		.outfile = note_outfile,
+		.ctx = &run,
+	};
+	struct mica_layers layers cleanup(mica_layers_free) = {0};
+	struct mica_build_stats stats;
+	bool shown = o->progress == MICA_PROGRESS_ALWAYS ||
+		     (o->progress == MICA_PROGRESS_AUTO && !o->quiet && isatty(STDERR_FILENO));
+	double seconds;
+	int ret;
+
+	catch_signals();
+	mica_progress_start(&run.progress, shown);
+	ret = layers_list(&layers, operands, count, platform, build->bases, &run.report, err);
+	if (!ret)
+		ret = mica_build(image, layers.v, layers.count, build, &run.report, &events, &stats,
+				 err);
+	mica_progress_clear(&run.progress);
+	if (ret)
+		return ret;
+	seconds = mica_progress_now() - run.progress.start;
+	if (o->json)
+		return print_json(image, &stats, seconds, build->verify, run.report.warnings, err);
+	if (!o->quiet)
+		print_summary(image, &stats, seconds, build->verify);
+	return 0;
+}

@@ -49,6 +49,21 @@ make_tarball() {
   assert_has "the FUSE mount equals the source"
 }
 
+@test "quickstart: a layer of aufs, whose symlinks have modes" {
+  require_root
+  require_fuse
+  python_tar layer.tar <<'P'
+add(".", type=tarfile.DIRTYPE)
+add("file", data=b"1")
+add("link", type=tarfile.SYMTYPE, link="file", mode=0o644)
+add(".wh..wh.plnk", type=tarfile.DIRTYPE)
+add(".wh..wh.plnk/12.34", data=b"2")
+P
+  quickstart layer.tar
+  assert_status 0
+  assert_has "the FUSE mount equals the source"
+}
+
 @test "quickstart: what it cannot do it says, and leaves nothing behind" {
   require_root
   quickstart missing.tar

@@ -19,6 +19,7 @@
 
 struct compare {
 	bool no_mtime, no_owner, no_mode, no_nlink, no_links, no_xattrs, no_sockets;
+	bool no_linkmode;  /* modes of symlinks, which few file systems keep */
 	bool check_d_ino;  /* B's directory entries carry its inode numbers */
 	bool random_reads; /* read pieces of B's files before reading them from the start */
 	struct tool_links *links_a, *links_b;
@@ -169,7 +170,7 @@ static void compare_times(struct compare *c, const char *path, const struct stat
 static void compare_stat(struct compare *c, const char *path, const struct stat *a,
 			 const struct stat *b)
 {
-	if (!c->no_mode)
+	if (!c->no_mode && !(c->no_linkmode && S_ISLNK(a->st_mode)))
 		differ_octal(c, path, "mode ", a->st_mode & 07777, b->st_mode & 07777);
 	if (!c->no_owner) {
 		differ_number(c, path, "uid ", a->st_uid, b->st_uid);
@@ -300,9 +301,10 @@ static void ignore_parse(struct compare *c, char *list)
 		const char *name;
 		bool *flag;
 	} known[] = {
-		{"mtime", &c->no_mtime},     {"owner", &c->no_owner}, {"mode", &c->no_mode},
-		{"nlink", &c->no_nlink},     {"links", &c->no_links}, {"xattrs", &c->no_xattrs},
-		{"sockets", &c->no_sockets},
+		{"mtime", &c->no_mtime},     {"owner", &c->no_owner},
+		{"mode", &c->no_mode},	     {"nlink", &c->no_nlink},
+		{"links", &c->no_links},     {"xattrs", &c->no_xattrs},
+		{"sockets", &c->no_sockets}, {"linkmode", &c->no_linkmode},
 	};
 
 	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
@@ -313,7 +315,7 @@ static void ignore_parse(struct compare *c, char *list)
 		if (i == sizeof(known) / sizeof(known[0]))
 			tool_die(
 				"--ignore: %s is none of mtime, owner, mode, nlink, links, xattrs, "
-				"sockets",
+				"sockets, linkmode",
 				word);
 		*known[i].flag = true;
 	}

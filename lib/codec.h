@@ -79,4 +79,7 @@ static inline void mica_cleanup_codec(struct mica_codec **c)
 }
 #define cleanup_codec cleanup(mica_cleanup_codec)
 
+/* The window that the zstd frame at p asks for; 0: there is none, or not its whole header. */
+uint64_t mica_codec_zstd_window(const void *p, size_t len);
+
 #endif

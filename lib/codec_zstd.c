@@ -103,6 +103,13 @@ static uint64_t frame_window(const uint8_t *p, size_t len)
 	return size ? size : 1;
 }
 
+uint64_t mica_codec_zstd_window(const void *p, size_t len)
+{
+	if (len < sizeof(le32) || le32_get(*(const le32 *)p) != ZSTD_MAGICNUMBER)
+		return 0;
+	return frame_window(p, len);
+}
+
 /* The library would also take legacy, skippable and several frames; the kernel does not. */
 static int frame_check(const uint8_t *p, size_t len, bool whole, struct mica_err *err)
 {

@@ -3,18 +3,23 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "../lib/util.h"
 
 struct mica_blob {
 	int fd;
+	int wake;	  /* becomes readable with an interruption; -1: reads never wait for long */
 	bool seekable;	  /* bytes from at to end; else read(2) says where the end is */
 	uint64_t at, end; /* offsets in the file */
 	uint64_t start;
-	uint64_t done; /* bytes read */
-	unsigned char *buf;
+	_Atomic uint64_t done; /* bytes read or passed over */
+	unsigned char head[MICA_BLOB_HEAD];
+	size_t head_len, head_taken; /* what was read in advance, and how much of it is read */
 	struct mica_digest want;
 	struct mica_hasher *hasher; /* NULL: no digest was promised */
 	bool ended;
@@ -46,6 +51,7 @@ int mica_blob_new(const struct mica_blob_spec *spec, struct mica_blob **out, str
 	if (!b)
 		return mica_err_nomem(err);
 	b->fd = spec->fd;
+	b->wake = -1;
 	if (spec->window) {
 		b->seekable = true;
 		b->start = b->at = spec->off;
@@ -53,9 +59,11 @@ int mica_blob_new(const struct mica_blob_spec *spec, struct mica_blob **out, str
 	} else {
 		blob_measure(b);
 	}
-	b->buf = malloc(MICA_BLOB_PIECE);
-	if (!b->buf)
-		ret = mica_err_nomem(err);
+	if (!b->seekable) {
+		b->wake = eventfd(0, EFD_CLOEXEC);
+		if (b->wake < 0)
+			ret = mica_err_sys(err, errno, "eventfd");
+	}
 	if (!ret && spec->digest) {
 		b->want = *spec->digest;
 		ret = mica_hasher_new(b->want.alg, &b->hasher, err);
@@ -75,22 +83,39 @@ void mica_blob_free(struct mica_blob *b)
 	if (!b)
 		return;
 	mica_hasher_free(b->hasher);
-	free(b->buf);
+	if (b->wake >= 0)
+		close(b->wake);
 	free(b);
 }
 
-static int blob_fill(struct mica_blob *b, size_t least, size_t *len, struct mica_err *err)
+/* Until there is something to read. */
+static int blob_wait(struct mica_blob *b, struct mica_err *err)
 {
-	*len = 0;
-	while (*len < least) {
-		size_t room = MICA_BLOB_PIECE - *len;
+	struct pollfd fds[] = {{.fd = b->fd, .events = POLLIN}, {.fd = b->wake, .events = POLLIN}};
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return mica_err_sys(err, errno, "poll");
+	return fds[1].revents ? mica_err_sys(err, EINTR, "read") : 0;
+}
+
+static int blob_fill(struct mica_blob *b, unsigned char *buf, size_t len, size_t *got,
+		     struct mica_err *err)
+{
+	*got = 0;
+	while (*got < len) {
+		size_t room = len - *got;
 		ssize_t n;
+		int ret;
 
 		if (b->seekable) {
 			room = (size_t)mica_min(room, b->end - b->at);
-			n = pread(b->fd, b->buf + *len, room, (off_t)b->at);
+			n = pread(b->fd, buf + *got, room, (off_t)b->at);
 		} else {
-			n = read(b->fd, b->buf + *len, room);
+			ret = blob_wait(b, err);
+			if (ret)
+				return ret;
+			n = read(b->fd, buf + *got, room);
 		}
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -100,7 +125,7 @@ static int blob_fill(struct mica_blob *b, size_t least, size_t *len, struct mica
 			break;
 		b->at += (uint64_t)n;
 		b->done += (uint64_t)n;
-		*len += (size_t)n;
+		*got += (size_t)n;
 	}
 	return 0;
 }
@@ -129,45 +154,75 @@ static int blob_end(struct mica_blob *b, struct mica_err *err)
 	return b->verdict.code;
 }
 
-int mica_blob_read(struct mica_blob *b, size_t least, const unsigned char **p, size_t *len,
-		   struct mica_err *err)
+int mica_blob_head(struct mica_blob *b, const unsigned char **p, size_t *len, struct mica_err *err)
 {
-	int ret = blob_fill(b, least, len, err);
+	int ret = blob_fill(b, b->head, sizeof(b->head), &b->head_len, err);
 
+	*p = b->head;
+	*len = b->head_len;
+	return ret;
+}
+
+int mica_blob_read(struct mica_blob *b, void *buf, size_t len, size_t *got, struct mica_err *err)
+{
+	size_t ahead = (size_t)mica_min(len, b->head_len - b->head_taken);
+	int ret;
+
+	memcpy(buf, b->head + b->head_taken, ahead);
+	b->head_taken += ahead;
+	ret = blob_fill(b, (unsigned char *)buf + ahead, len - ahead, got, err);
 	if (ret)
 		return ret;
-	if (!*len)
-		return blob_end(b, err);
-	if (b->hasher)
-		mica_hasher_add(b->hasher, b->buf, *len);
-	*p = b->buf;
-	return 1;
+	*got += ahead;
+	if (b->hasher && *got)
+		mica_hasher_add(b->hasher, buf, *got);
+	return *got < len ? blob_end(b, err) : 0;
 }
 
 void mica_blob_skip(struct mica_blob *b, uint64_t len, uint64_t *skipped)
 {
-	*skipped = b->seekable && !b->hasher ? mica_min(len, b->end - b->at) : 0;
-	b->at += *skipped;
+	size_t ahead = (size_t)mica_min(len, b->head_len - b->head_taken);
+	uint64_t rest;
+
+	*skipped = 0;
+	if (!mica_blob_is_easy(b))
+		return;
+	b->head_taken += ahead;
+	rest = mica_min(len - ahead, b->end - b->at);
+	b->at += rest;
+	b->done += rest;
+	*skipped = ahead + rest;
 }
 
 void mica_blob_blame(struct mica_blob *b, struct mica_err *err)
 {
+	unsigned char buf[16384];
 	struct mica_err own = {0};
-	const unsigned char *p;
-	size_t len;
-	int ret;
+	size_t got = 1;
+	int ret = 0;
 
 	if (!b->hasher)
 		return;
-	do
-		ret = mica_blob_read(b, 1, &p, &len, &own);
-	while (ret > 0);
-	if (ret < 0)
+	while (!ret && got)
+		ret = mica_blob_read(b, buf, sizeof(buf), &got, &own);
+	if (ret)
 		*err = own;
+}
+
+bool mica_blob_is_easy(const struct mica_blob *b)
+{
+	return b->seekable && !b->hasher;
+}
+
+void mica_blob_interrupt(struct mica_blob *b)
+{
+	/* cannot fail: the counter is far from full */
+	if (b->wake >= 0)
+		eventfd_write(b->wake, 1);
 }
 
 void mica_blob_progress(const struct mica_blob *b, uint64_t *done, uint64_t *total)
 {
-	*done = b->seekable ? b->at - b->start : b->done;
+	*done = b->done;
 	*total = b->seekable ? b->end - b->start : 0;
 }

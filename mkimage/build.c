@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 
 #include "../lib/util.h"
-#include "emit.h"
 #include "bases.h"
+#include "emit.h"
+#include "layer_queue.h"
 #include "outfile.h"
 #include "packer.h"
 #include "verify.h"
@@ -33,6 +34,7 @@ struct build {
 	struct mica_apply *apply;
 	struct mica_emit *emit;
 	struct mica_layout layout;
+	struct mica_layer_queue *queue;
 	struct mica_source *source;
 	struct build_refer refer;
 	struct mica_source_own own;
@@ -47,6 +49,7 @@ static void build_free(struct build *b)
 	if (b->events->outfile)
 		b->events->outfile(b->events->ctx, NULL);
 	mica_source_free(b->source);
+	mica_layer_queue_free(b->queue);
 	mica_emit_free(b->emit);
 	mica_apply_free(b->apply);
 	mica_packer_free(b->packer); /* ends the threads that work on the tree's inodes */
@@ -70,6 +73,7 @@ static void build_tick(void *ctx)
 {
 	struct build *b = ctx;
 
+	mica_layer_queue_ahead(b->queue);
 	mica_source_progress(b->source, &b->state.done, &b->state.total);
 	if (b->events->progress)
 		b->events->progress(b->events->ctx, &b->state);
@@ -166,14 +170,17 @@ static int build_refer_begin(struct build *b, unsigned int base, struct mica_err
 static int build_layers(struct build *b, const struct mica_layer *layers, size_t count,
 			struct mica_report *report, struct mica_err *err)
 {
-	int ret = 0;
+	int ret = mica_layer_queue_new(layers, count, b->opts->jobs, report, &b->queue, err);
 
 	b->state.sources = (unsigned int)count;
-	for (size_t i = count; !ret && i-- > 0;) {
-		b->state.source = (unsigned int)(count - i);
-		ret = mica_layer_open(&layers[i], report, &b->source, err);
-		if (!ret && b->opts->bases)
-			ret = build_refer_begin(b, (unsigned int)i, err);
+	while (!ret) {
+		ret = mica_layer_queue_next(b->queue, &b->source, err);
+		if (ret <= 0)
+			break;
+		b->state.source++;
+		ret = b->opts->bases
+			      ? build_refer_begin(b, (unsigned int)count - b->state.source, err)
+			      : 0;
 		if (ret)
 			return ret;
 		ret = mica_source_leave_out(b->source, &b->own, err);

@@ -87,6 +87,13 @@ int mica_source_leave_out(struct mica_source *src, const struct mica_source_own 
 	return 0;
 }
 
+int mica_source_start(struct mica_source *src, struct mica_ahead_pool *pool, struct mica_err *err)
+{
+	int ret = src->ops->start ? src->ops->start(src, pool, err) : 0;
+
+	return ret ? mica_err_wrap(err, "%s", src->name) : 0;
+}
+
 const char *mica_source_name(const struct mica_source *src)
 {
 	return src->name;

@@ -81,6 +81,11 @@ struct mica_source_own {
 int mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own,
 			  struct mica_err *err);
 
+struct mica_ahead_pool;
+
+/* Start to read ahead, as far as pool (borrowed) allows, where that is of use. */
+int mica_source_start(struct mica_source *src, struct mica_ahead_pool *pool, struct mica_err *err);
+
 /* What messages call it. */
 const char *mica_source_name(const struct mica_source *src);
 

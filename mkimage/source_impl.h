@@ -13,6 +13,8 @@ struct mica_source_ops {
 	int (*read)(struct mica_source *src, const void **buf, size_t *len, uint64_t *off,
 		    struct mica_err *err);
 	void (*progress)(struct mica_source *src, uint64_t *done, uint64_t *total);
+	/* As mica_source_start(); may be NULL. */
+	int (*start)(struct mica_source *src, struct mica_ahead_pool *pool, struct mica_err *err);
 	/* As mica_source_blame(); may be NULL. */
 	void (*blame)(struct mica_source *src, struct mica_err *err);
 	void (*free)(struct mica_source *src); /* all but the base and itself */

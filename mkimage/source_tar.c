@@ -303,6 +303,11 @@ static void tar_progress(struct mica_source *src, uint64_t *done, uint64_t *tota
 	mica_tar_stream_progress(((struct mica_source_tar *)src)->stream, done, total);
 }
 
+static int tar_start(struct mica_source *src, struct mica_ahead_pool *pool, struct mica_err *err)
+{
+	return mica_tar_stream_start(((struct mica_source_tar *)src)->stream, pool, err);
+}
+
 static void tar_blame(struct mica_source *src, struct mica_err *err)
 {
 	mica_tar_stream_blame(((struct mica_source_tar *)src)->stream, err);
@@ -341,6 +346,7 @@ static const struct mica_source_ops tar_ops = {
 	.next = tar_next,
 	.read = tar_read,
 	.progress = tar_progress,
+	.start = tar_start,
 	.blame = tar_blame,
 	.free = tar_free,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bytes of a tar archive, one after another: as they are in the file, or
- * as libarchive's filters decompress them.
+ * decompressed. What is not simply there is read by a thread, ahead of need.
  */
 #ifndef MICA_MKIMAGE_TAR_STREAM_H
 #define MICA_MKIMAGE_TAR_STREAM_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "blob.h"
+#include "ahead.h"
 
 struct mica_tar_stream;
 
@@ -25,6 +25,13 @@ struct mica_tar_stream_spec {
  */
 int mica_tar_stream_new(const struct mica_tar_stream_spec *spec, struct mica_tar_stream **out,
 			struct mica_err *err);
+/*
+ * Start to read ahead, within what pool (borrowed) allows; without this, it
+ * starts with the first byte that is asked for.
+ */
+int mica_tar_stream_start(struct mica_tar_stream *s, struct mica_ahead_pool *pool,
+			  struct mica_err *err);
+
 void mica_tar_stream_free(struct mica_tar_stream *s);
 
 /* 1: *p holds *len bytes, at least one, valid until the next call; 0: the end */

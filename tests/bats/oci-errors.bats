@@ -325,6 +325,10 @@ layer_of("text-gzip", gzip.compress(b"text" * 1000), "not a tar archive inside g
 # what others would not unpack is not unpacked here
 layer_of("xz", pack(t, "xz"), "not a tar archive")
 layer_of("bzip2", pack(t, "bzip2"), "not a tar archive")
+layer_of("twice", gzip.compress(gzip.compress(t)), "not a tar archive inside gzip", diff=gzip.compress(t))
+layer_of("gzip-garbage", gzip.compress(t) + b"garbage", "gzip", diff=t)
+layer_of("zstd-garbage", pack(t, "zstd") + b"\0\0garbage", "zstd: data follows the end", diff=t)
+layer_of("window", bytes.fromhex("28b52ffd0090" + "010000"), "a window of 268435456 bytes exceeds", diff=b"")
 layer_of("outside", gzip.compress(tar(**{"..__..__etc__passwd": "x"})), "contains '..'", diff=tar(**{"..__..__etc__passwd": "x"}))
 P
 }

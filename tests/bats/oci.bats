@@ -296,3 +296,31 @@ P
   ln -s lay elsewhere
   assert_equal "$(marked oci:elsewhere:here)" here
 }
+
+@test "many layers, read ahead: the same bytes with any number of jobs" {
+  python_layout <<'P'
+import random
+rand = random.Random(1)
+l, layers = Layout(), []
+for i in range(20):
+    files = {"dir%d__file%d" % (rand.randrange(9), rand.randrange(30)):
+             rand.randbytes(rand.choice([10, 1000, 300000])) + bytes(rand.choice([0, 0, 1000000]))
+             for _ in range(6)}
+    files["dir%d__.wh.file%d" % (rand.randrange(9), rand.randrange(30))] = ""
+    open("layer%02d.tar" % i, "wb").write(tar(**files))
+    layers.append(l.layer(tar(**files), rand.choice(["gzip", "zstd", ""])))
+l.add(l.manifest(layers))
+P
+  local jobs
+  mkimage plain.img layer*.tar
+  for jobs in 1 2 7; do
+    mkimage -j $jobs out.img oci:lay
+    cmp plain.img out.img || fail "another image with $jobs jobs"
+  done
+  # files and pipes are read ahead as well, or not, as they come
+  gzip layer*.tar
+  mkfifo pipe
+  zcat layer19.tar.gz >pipe &
+  mkimage out.img layer0*.tar.gz layer1[0-8].tar.gz pipe
+  cmp plain.img out.img
+}

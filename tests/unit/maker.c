@@ -92,6 +92,14 @@ struct mica_image *mica_source_image(const struct mica_source *src)
 	return NULL;
 }
 
+int mica_source_start(struct mica_source *src, struct mica_ahead_pool *pool, struct mica_err *err)
+{
+	(void)src;
+	(void)pool;
+	(void)err;
+	return 0;
+}
+
 int mica_source_leave_out(struct mica_source *src, const struct mica_source_own *own,
 			  struct mica_err *err)
 {

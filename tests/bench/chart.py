@@ -5,7 +5,7 @@ from html import escape
 
 ROW = 17
 HEAD = 66
-NAME, BAR, VALUE, GAP = 300, 150, 52, 14
+NAME, BAR, VALUE, GAP = 350, 150, 52, 14
 WIDTH = NAME + 3 * (BAR + VALUE + GAP) + 20
 COLUMNS = (("image", "image, MB", 1e6, ".1f"), ("cpu", "CPU, s", 1.0, ".1f"),
            ("random", "cold random 4 KiB, us", 1.0, ".0f"))

@@ -3,7 +3,7 @@
 import os
 
 import mounts
-from programs import Failed, measure
+from programs import NEWER, Failed, measure
 
 
 def image_path(work, name):
@@ -53,18 +53,15 @@ def build_all(results, programs, rows, corpus, runs, work, log):
 
 
 def random_one(programs, row, image, work):
-    """(cold, from the page cache) microseconds"""
-    how = programs_mount(row)
+    """Microseconds: mean and median cold, CPU time with the image in the page cache."""
+    how = NEWER + "dwarfs" if row.mount == "dwarfs" else f"loop:{row.mount}"
     times = []
     for warm in (None, image):
         mounts.drop_caches()
         with mounts.mounted(programs, how, image, work) as directory:
             times.append(mounts.read_places(mounts.places(directory), warm))
-    return times
-
-
-def programs_mount(row):
-    return "newer dwarfs" if row.mount == "dwarfs" else f"loop:{row.mount}"
+    (mean, median, _), (_, _, cpu) = times
+    return {"random": mean, "random_median": median, "decode": cpu}
 
 
 def random_all(results, programs, rows, corpus, runs, work, log):
@@ -76,9 +73,9 @@ def random_all(results, programs, rows, corpus, runs, work, log):
             if corpus.name not in row.corpora or not entry or not os.path.exists(image):
                 continue
             try:
-                cold, decode = random_one(programs, row, image, work)
+                times = random_one(programs, row, image, work)
             except mounts.NotMounted as error:
                 results.note(f"{corpus.name}, {row.name}: not mounted here: {error}")
                 continue
-            entry.setdefault("random", []).append(cold)
-            entry.setdefault("decode", []).append(decode)
+            for name, value in times.items():
+                entry.setdefault(name, []).append(value)

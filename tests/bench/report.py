@@ -52,15 +52,15 @@ class Report:
             self.text(f"## Building: {corpus}, a tar of {facts['bytes'] / 1e6:.0f} MB with "
                       f"{facts['entries']} entries")
             self.table(["", "image MB", "ratio", "CPU s", "ratio", "wall s", "ratio", "peak MB",
-                        "mean extent KiB", "4 KiB decodes KiB", "IOPS", "cold us", "cached us"],
+                        "mean extent KiB", "4 KiB decodes KiB", "IOPS", "cold us", "median us", "CPU us"],
                        [self.build(corpus, name) for name in names])
         if self.results["builds"]:
             self.text(f"Ratios are to `{SQUASHFS}` on the same corpus. Mean extent: what a "
                       "compressed cluster decodes to in the mean; 4 KiB decodes: the same, in the "
                       "mean over all bytes of all files. IOPS and cold: one reader of 4 KiB at "
                       "random places of all files, image mounted by the kernel over a loop device, "
-                      "page cache dropped, files open; cached: the same with the image in the page "
-                      "cache.")
+                      "page cache dropped, files open. CPU us: the reader's CPU time for each "
+                      "when the image is in the page cache, most of it decoding.")
 
     def build(self, corpus, name):
         def get(what):
@@ -76,7 +76,8 @@ class Report:
                 number(get("wall"), ".2f"), number(ratio("wall"), ".2f"),
                 number(get("peak"), ".0f", 1e6), number(get("cluster_mean"), ".0f", 1024),
                 number(get("read_mean"), ".0f", 1024), number(1e6 / cold if cold else None, ".0f"),
-                number(cold, ".0f"), number(get("decode"), ".0f")]
+                number(cold, ".0f"), number(get("random_median"), ".0f"),
+                number(get("decode"), ".0f")]
 
     def reads(self):
         for corpus in self.results["corpora"]:

@@ -6,9 +6,12 @@
  */
 #include "source_tar.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "../lib/image.h"
 #include "../lib/util.h"
 #include "quote.h"
 
@@ -108,6 +111,31 @@ static int tar_check_pending(struct mica_source_tar *t, struct mica_err *err)
 	return 0;
 }
 
+/*
+ * Whether what follows the archive is its own index (mkimage --append): a footer
+ * at the end of the file says so.
+ */
+static bool tar_has_index(const struct mica_source_tar *t)
+{
+	struct mica_io *io cleanup_io = NULL;
+	struct mica_err err = {0};
+	struct mica_footer footer;
+	struct stat st;
+	int fd;
+
+	if (mica_tar_stream_filter(t->stream) || fstat(t->base.fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	fd = fcntl(t->base.fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	if (mica_io_open_fd(fd, t->base.name, 0, &io, &err)) {
+		close(fd);
+		return false;
+	}
+	return mica_footer_find(io, &footer, &err) > 0 && footer.device &&
+	       mica_tar_stream_offset(t->stream) <= footer.image;
+}
+
 /* Behind the end mark: nothing may follow; reading it all lets filters check their sums. */
 static int tar_end(struct mica_source_tar *t, struct mica_err *err)
 {
@@ -117,6 +145,8 @@ static int tar_end(struct mica_source_tar *t, struct mica_err *err)
 
 	t->ended = true;
 	while (!ret && (ret = mica_tar_stream_peek(t->stream, &p, &n, err)) > 0) {
+		if (!bytes_are_zero(p, n) && tar_has_index(t))
+			return 0;
 		if (!bytes_are_zero(p, n))
 			return mica_err_set(
 				err, MICA_E_INPUT,

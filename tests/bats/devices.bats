@@ -131,6 +131,25 @@ behind_its_device() {
   assert_status 4
 }
 
+@test "a tar with an index behind it is a tar" {
+  tar -C "$TREE" -cf tree.tar .
+  "$MICA" mkimage --quiet alone tree.tar
+  local at
+  at=$(stat -c %s tree.tar)
+  cat tree.tar image >both
+  add_footer both "$at" "$(stat -L -c %s image)" "$at"
+  "$MICA" mkimage --quiet again both
+  cmp alone again
+  # without the footer it is something unknown, and in a pipe nothing can be known of it
+  head -c -64 both >bare
+  run "$MICA" mkimage again bare
+  assert_status 1
+  assert_has 'data follows the end of the archive'
+  run bash -c 'cat both | "$1" mkimage again -' - "$MICA"
+  assert_status 1
+  assert_has 'data follows the end of the archive'
+}
+
 @test "a footer that says what cannot be" {
   cp blob joined
   add_footer joined 512 100000000 512

@@ -158,6 +158,15 @@ static int entry_fill(struct mica_source_image *s, const char *path, struct mica
 	return ret;
 }
 
+/* The walk names paths as they are in the image: they must not speak to the terminal. */
+static int walk_failed(struct mica_err *err)
+{
+	for (char *p = err->msg; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	return err->code;
+}
+
 static int image_next(struct mica_source *src, struct mica_err *err)
 {
 	struct mica_source_image *s = (struct mica_source_image *)src;
@@ -168,7 +177,7 @@ static int image_next(struct mica_source *src, struct mica_err *err)
 	do {
 		ret = mica_walk_next(s->walk, &item, err);
 		if (ret <= 0)
-			return ret;
+			return ret < 0 ? walk_failed(err) : 0;
 	} while (item.event == MICA_WALK_LEAVE);
 	s->inode = item.inode;
 	ret = entry_fill(s, item.path, err);

@@ -129,6 +129,15 @@ again() {
     [ "$status" = 0 ] || { [ ! -e image ] && [ -n "$output" ]; } || fail "$name: $output"
     rm -f image
   done <names
+  mkdir tree
+  touch $'tree/x\e[31m'
+  mkimage -z none --compat 5.15 good tree
+  # the file's inode gets a format that there is not
+  offset=$("$MICA" dump --json good $'/x\e[31m' | python3 -c 'import json, sys; print(json.load(sys.stdin)["offset"])')
+  printf '\xff' | dd of=good bs=1 seek=$((offset + 1)) conv=notrunc status=none
+  run "$MICA" mkimage image good
+  assert_status 1
+  assert_has "/x?[31m: inode "
   "$BADIMAGE" make dir-loop bad
   run "$MICA" mkimage image bad
   assert_status 1

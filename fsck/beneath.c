@@ -18,6 +18,9 @@
 struct level {
 	int fd;	   /* -1: to be opened again */
 	bool made; /* not there before */
+	/* Of one that was there: bits that were added for the time being, and the mode before. */
+	bool widened;
+	mode_t mode;
 	size_t path_len;
 };
 
@@ -114,8 +117,13 @@ void mica_beneath_free(struct mica_beneath *b)
 {
 	if (!b)
 		return;
-	while (b->depth)
-		level_close(b, &b->levels[--b->depth]);
+	while (b->depth) {
+		struct level *level = &b->levels[--b->depth];
+
+		if (level->widened && level->fd >= 0 && fchmod(level->fd, level->mode))
+			errno = 0;
+		level_close(b, level);
+	}
 	if (b->root >= 0)
 		close(b->root);
 	free(b->levels);
@@ -155,7 +163,7 @@ static int current_dir(struct mica_beneath *b, const char *name, int *fd, struct
 	return 0;
 }
 
-static int level_push(struct mica_beneath *b, const char *name, int fd, bool made,
+static int level_push(struct mica_beneath *b, const char *name, const struct level *level,
 		      struct mica_err *err)
 {
 	size_t need = b->path_len + 1 + strlen(name) + 1;
@@ -179,7 +187,8 @@ static int level_push(struct mica_beneath *b, const char *name, int fd, bool mad
 	if (b->depth > BENEATH_OPEN_LEVELS)
 		level_close(b, &b->levels[b->depth - 1]);
 	b->path_len += (size_t)sprintf(b->path + b->path_len, "%s%s", b->path_len ? "/" : "", name);
-	b->levels[b->depth++] = (struct level){.fd = fd, .made = made, .path_len = b->path_len};
+	b->levels[b->depth] = *level;
+	b->levels[b->depth++].path_len = b->path_len;
 	return 0;
 }
 
@@ -244,65 +253,75 @@ static int make(int dir, const struct make *m, struct mica_err *err)
 	return ret < 0 ? mica_err_sys(err, errno, "cannot make '%s'", m->name) : ret;
 }
 
-/* Opens an existing directory that may lack rights for its owner. */
-static int dir_open_existing(int dir, const char *name)
+/* Opens an existing directory that may lack rights for its owner, which it then gets. */
+static int dir_open_existing(int dir, const char *name, struct level *level)
 {
+	int path cleanup_fd = beneath_open(dir, name, O_PATH | O_DIRECTORY, 0);
 	struct stat st;
-	int fd = beneath_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
 
-	if (fd < 0 && errno == EACCES) {
-		int path cleanup_fd = beneath_open(dir, name, O_PATH | O_DIRECTORY, 0);
-
-		if (path < 0 || mica_beneath_meta_chmod(path, 0700))
-			return -1;
-		fd = beneath_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
-	}
-	/* Without the right to change it, making names in it will tell. */
-	if (fd >= 0 && !fstat(fd, &st) && (st.st_mode & 0700) != 0700 &&
-	    fchmod(fd, (st.st_mode & 07777) | 0700))
-		errno = 0;
-	return fd;
+	if (path < 0 || fstat(path, &st))
+		return -1;
+	level->mode = st.st_mode & 07777;
+	/* Without the right to change it, opening it or making names in it will tell. */
+	if ((st.st_mode & 0700) != 0700)
+		level->widened = !mica_beneath_meta_chmod(path, level->mode | 0700);
+	return beneath_open(path, ".", O_RDONLY | O_DIRECTORY, 0);
 }
 
 int mica_beneath_enter(struct mica_beneath *b, const char *name, struct mica_err *err)
 {
 	struct make m = {.kind = MAKE_DIR, .name = name};
-	int fd cleanup_fd = -1;
-	bool made;
+	struct level level = {.fd = -1};
 	int dir;
 	int ret = current_dir(b, name, &dir, err);
 
 	if (ret)
 		return ret;
-	made = !mkdirat(dir, name, 0700);
-	if (!made && errno != EEXIST)
+	level.made = !mkdirat(dir, name, 0700);
+	if (!level.made && errno != EEXIST)
 		return mica_err_sys(err, errno, "cannot make '%s'", name);
-	fd = dir_open_existing(dir, name);
-	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
+	level.fd = dir_open_existing(dir, name, &level);
+	if (level.fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
 		ret = make(dir, &m, err);
 		if (ret < 0)
 			return ret;
-		made = true;
-		fd = beneath_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
+		level.made = true;
+		level.fd = beneath_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
 	}
-	if (fd < 0)
+	if (level.fd < 0)
 		return beneath_open_err(err, name);
-	ret = level_push(b, name, fd, made, err);
-	if (!ret)
-		mica_steal_fd(&fd);
+	ret = level_push(b, name, &level, err);
+	if (ret)
+		close(level.fd);
 	return ret;
+}
+
+/* A directory that was there before is as it was. */
+static int level_restore(struct mica_beneath *b, struct level *level, struct mica_err *err)
+{
+	int dir;
+	int ret = level->widened ? current_dir(b, NULL, &dir, err) : 0;
+
+	if (ret || !level->widened)
+		return ret;
+	level->widened = false;
+	if (fchmod(dir, level->mode))
+		return mica_err_sys(err, errno, "cannot set the mode back to %04o", level->mode);
+	return 0;
 }
 
 int mica_beneath_leave(struct mica_beneath *b, bool made_only, const struct mica_beneath_meta *meta,
 		       struct mica_err *err)
 {
-	bool keep = made_only && !b->levels[b->depth - 1].made;
-	int ret = 0, dir = -1;
+	struct level *level = &b->levels[b->depth - 1];
+	bool keep = made_only && !level->made;
+	int ret, dir = -1;
 
-	if (!keep)
-		ret = current_dir(b, NULL, &dir, err);
-	if (!ret && !keep)
+	ret = keep ? level_restore(b, level, err) : current_dir(b, NULL, &dir, err);
+	if (!ret && !keep) {
+		level->widened = false;
 		ret = mica_beneath_meta_apply(dir, false, meta, &b->skipped, err);
+	}
 	if (!ret)
 		level_pop(b);
 	return ret;
@@ -340,7 +359,8 @@ static int node_meta(struct mica_beneath *b, int dir, const char *name,
 		return beneath_open_err(err, name);
 	if (fstat(fd, &st))
 		return mica_err_sys(err, errno, "fstat");
-	if ((st.st_mode & S_IFMT) != (meta->mode & S_IFMT))
+	/* what was just made has one name: no link to something outside was put in its place */
+	if ((st.st_mode & S_IFMT) != (meta->mode & S_IFMT) || st.st_nlink > 1)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "'%s' was replaced in the destination while it was made", name);
 	return mica_beneath_meta_apply(fd, true, meta, &b->skipped, err);

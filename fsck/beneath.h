@@ -6,7 +6,8 @@
  * just made. What is in the way of a name is removed, never followed or opened;
  * an existing directory is kept and filled.
  *
- * What the user lacks the right to restore is counted, not failed on.
+ * What the user lacks the right to restore, or the file system cannot hold, is
+ * counted, not failed on.
  */
 #ifndef MICA_FSCK_BENEATH_H
 #define MICA_FSCK_BENEATH_H
@@ -34,6 +35,7 @@ struct mica_beneath_skipped {
 	uint64_t owners;
 	uint64_t setids;  /* setuid and setgid bits, left off where the owner is not right */
 	uint64_t devices; /* nodes not made */
+	uint64_t times;	  /* beyond those of the file system */
 	uint64_t xattrs;
 	char xattr_name[256]; /* the first of them */
 	int xattr_errno;

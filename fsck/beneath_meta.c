@@ -58,6 +58,16 @@ static int meta_owner(int fd, const struct mica_beneath_meta *meta,
 	return 0;
 }
 
+/*
+ * The right to set it, or a place for it, is missing. ENOSPC is what ext4 says when an inode has
+ * no room for more; a file system that is full will say so of data as well.
+ */
+static bool xattr_is_refused(int number)
+{
+	return number == EPERM || number == EACCES || number == EOPNOTSUPP || number == EINVAL ||
+	       number == ENOSPC || number == E2BIG || number == ERANGE;
+}
+
 /* ACLs come last: they change the mode, and the mode decides who may set the others. */
 static int meta_xattrs(int fd, bool by_path, bool acls, const struct mica_beneath_meta *meta,
 		       struct mica_beneath_skipped *skipped, struct mica_err *err)
@@ -68,7 +78,7 @@ static int meta_xattrs(int fd, bool by_path, bool acls, const struct mica_beneat
 
 		if (is_acl != acls || !xattr_set(fd, by_path, x))
 			continue;
-		if (errno != EPERM && errno != EACCES && errno != EOPNOTSUPP && errno != EINVAL)
+		if (!xattr_is_refused(errno))
 			return mica_err_sys(err, errno, "cannot set the xattr %s", x->name);
 		if (!skipped->xattrs++) {
 			snprintf(skipped->xattr_name, sizeof(skipped->xattr_name), "%s", x->name);
@@ -94,6 +104,26 @@ static int meta_mode(int fd, bool by_path, mode_t mode, struct mica_err *err)
 	return 0;
 }
 
+/* File systems cut off what they cannot hold without an error. */
+static int meta_time(int fd, const struct mica_beneath_meta *meta,
+		     struct mica_beneath_skipped *skipped, struct mica_err *err)
+{
+	struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT},
+		{.tv_sec = meta->mtime, .tv_nsec = meta->mtime_nsec},
+	};
+	struct stat st;
+
+	if (utimensat(fd, "", times, AT_EMPTY_PATH))
+		return mica_err_sys(err, errno, "cannot set the time");
+	if (meta->mtime >= INT32_MIN && meta->mtime <= INT32_MAX)
+		return 0;
+	if (fstat(fd, &st))
+		return mica_err_sys(err, errno, "fstat");
+	skipped->times += st.st_mtim.tv_sec != meta->mtime;
+	return 0;
+}
+
 /*
  * The order matters: a change of owner clears setuid bits and file
  * capabilities, and everything but utimensat() changes the times.
@@ -101,10 +131,6 @@ static int meta_mode(int fd, bool by_path, mode_t mode, struct mica_err *err)
 int mica_beneath_meta_apply(int fd, bool by_path, const struct mica_beneath_meta *meta,
 			    struct mica_beneath_skipped *skipped, struct mica_err *err)
 {
-	struct timespec times[2] = {
-		{.tv_nsec = UTIME_OMIT},
-		{.tv_sec = meta->mtime, .tv_nsec = meta->mtime_nsec},
-	};
 	mode_t mode = meta->mode & 07777;
 	bool owned;
 	int ret = meta_owner(fd, meta, skipped, &owned, err);
@@ -122,9 +148,5 @@ int mica_beneath_meta_apply(int fd, bool by_path, const struct mica_beneath_meta
 		}
 		ret = meta_mode(fd, by_path, mode, err);
 	}
-	if (ret)
-		return ret;
-	if (utimensat(fd, "", times, AT_EMPTY_PATH))
-		return mica_err_sys(err, errno, "cannot set the time");
-	return 0;
+	return ret ? ret : meta_time(fd, meta, skipped, err);
 }

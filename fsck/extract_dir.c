@@ -140,6 +140,11 @@ static void skipped_say(const struct mica_beneath_skipped *skipped)
 	if (skipped->devices)
 		fprintf(stderr, "mica extract: %" PRIu64 " device nodes not made: no permission\n",
 			skipped->devices);
+	if (skipped->times)
+		fprintf(stderr,
+			"mica extract: times of %" PRIu64
+			" inodes cut off: the file system cannot hold them\n",
+			skipped->times);
 	if (skipped->xattrs)
 		fprintf(stderr,
 			"mica extract: %" PRIu64 " xattrs not restored, the first of them %s: %s\n",

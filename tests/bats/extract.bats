@@ -74,6 +74,65 @@ setup() {
   [ "$(stat -c %a out/dir/sub)" = 555 ]
 }
 
+@test "extract: an existing parent without rights for its owner is as before" {
+  need_root
+  mkdir -p out/dir/sub
+  chmod 0501 out/dir
+  chmod 0 out/dir/sub
+  chown -R 4321:4321 out
+  open=$(mktemp -d)
+  chmod 0755 "$open"
+  cp "$F/plain.img" "$MICA" "$open"
+  mv out "$open"
+  as_user=(setpriv --reuid=4321 --regid=4321 --clear-groups "$open/mica" extract
+    "$open/plain.img" -C "$open/out")
+  run "${as_user[@]}" dir/sub/short
+  assert_done=$status modes=$(stat -c %a "$open/out/dir" "$open/out/dir/sub")
+  same=$(cmp "$open/out/dir/sub/short" "$F/src/dir/sub/short" && echo same)
+  # also when it fails in there
+  rm "$open/out/dir/sub/short"
+  mkdir -p "$open/out/dir/sub/short/full"
+  chmod 0 "$open/out/dir/sub"
+  run "${as_user[@]}" dir/sub/short
+  modes+=" $(stat -c %a "$open/out/dir" "$open/out/dir/sub")"
+  failed=$status
+  rm -rf "$open"
+  [ "$assert_done" = 0 ]
+  [ "$same" = same ]
+  [ "$failed" = 1 ]
+  [ "$(echo $modes)" = "501 0 501 0" ]
+}
+
+@test "extract: what the file system cannot hold is said once" {
+  need_root
+  mkdir disk
+  truncate -s 8M ext4
+  mkfs.ext4 -q -b 1024 -I 256 ext4
+  mount -o loop ext4 disk
+  python3 - <<'P'
+import io, tarfile
+t = tarfile.open("x.tar", "w", format=tarfile.PAX_FORMAT)
+def add(name, mtime, pax):
+    info = tarfile.TarInfo(name)
+    info.mtime, info.size, info.pax_headers = mtime, 4, pax
+    t.addfile(info, io.BytesIO(b"data"))
+add("far", 1 << 40, {})
+add("long ago", -(1 << 40), {})
+add("many", 1, {f"SCHILY.xattr.user.{i}": "v" * 90 for i in range(50)})
+add("plain", 1, {"SCHILY.xattr.user.one": "1"})
+t.close()
+P
+  "$MICA" mkimage --quiet x.img x.tar
+  run "$MICA" extract x.img -C disk/out
+  files=$(cd disk/out && cat far long* many plain) one=$(getfattr --only-values -n user.one disk/out/plain)
+  umount disk
+  [ "$status" = 0 ]
+  [ "$files" = datadatadatadata ]
+  [ "$one" = 1 ]
+  [[ $output == *"times of 2 inodes cut off"* ]]
+  [[ $output == *" xattrs not restored, the first of them user."*": No space left on device" ]]
+}
+
 @test "extract: a path that is not there is an error before anything is written" {
   run -1 "$MICA" extract "$F/plain.img" -C out text no/such
   [[ $output == "mica extract: $F/plain.img: "*no* ]]
@@ -114,6 +173,29 @@ setup() {
   [ -z "$(ls o)" ]
   [ ! -L out/hard1 ]
   [ -e out/hard1/inner ]
+}
+
+@test "extract: what is put in the place of a new symlink keeps its own attributes" {
+  need_root
+  strace -o /dev/null true 2>/dev/null || skip "needs strace"
+  # the leak sanitizer does not work under strace
+  export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+  mkdir s outside out
+  ln -s nowhere s/link
+  chown -h 4321:4321 s/link
+  "$MICA" mkimage --quiet s.img s
+  ln -s elsewhere outside/link
+  strace -o /dev/null -e trace=symlinkat -e inject=symlinkat:delay_exit=5s "$MICA" extract s.img -C out 2>err &
+  pid=$!
+  for _ in {1..600}; do
+    [ ! -L out/link ] || break
+    sleep 0.1
+  done
+  ln -P outside/link out/other
+  mv out/other out/link
+  if wait $pid; then return 1; fi
+  grep -q "'link' was replaced in the destination while it was made" err
+  [ "$(stat -c %u outside/link)" = 0 ]
 }
 
 @test "extract: names with '/' or '..' are refused" {

@@ -185,16 +185,26 @@ int mica_pipe_submit(struct mica_pipe *p, void *job, struct mica_err *err)
 	return ret;
 }
 
-int mica_pipe_drain(struct mica_pipe *p, struct mica_err *err)
+unsigned long mica_pipe_submitted(const struct mica_pipe *p)
+{
+	return p->head;
+}
+
+int mica_pipe_wait(struct mica_pipe *p, unsigned long count, struct mica_err *err)
 {
 	int ret;
 
 	pthread_mutex_lock(&p->lock);
-	while (p->tail < p->head)
+	while (p->tail < count)
 		pthread_cond_wait(&p->released, &p->lock);
 	ret = pipe_error(p, err);
 	pthread_mutex_unlock(&p->lock);
 	return ret;
+}
+
+int mica_pipe_drain(struct mica_pipe *p, struct mica_err *err)
+{
+	return mica_pipe_wait(p, mica_pipe_submitted(p), err);
 }
 
 void mica_pipe_free(struct mica_pipe *p)

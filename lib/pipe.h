@@ -32,6 +32,12 @@ int mica_pipe_new(unsigned int threads, unsigned int depth, const struct mica_pi
  */
 int mica_pipe_submit(struct mica_pipe *pipe, void *job, struct mica_err *err);
 
+/* How many jobs were submitted so far; to be called by the submitting thread. */
+unsigned long mica_pipe_submitted(const struct mica_pipe *pipe);
+
+/* Wait until the first count jobs are released; the first failure so far, in order. */
+int mica_pipe_wait(struct mica_pipe *pipe, unsigned long count, struct mica_err *err);
+
 /* Wait until every submitted job is released; the first failure, in order. */
 int mica_pipe_drain(struct mica_pipe *pipe, struct mica_err *err);
 

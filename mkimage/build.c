@@ -210,6 +210,7 @@ static int build_metadata(struct build *b, struct mica_build_stats *stats, struc
 		.opts = b->opts,
 		.tree = b->tree,
 		.xattrs = b->xattrs,
+		.packed = mica_packer_packed(b->packer),
 	};
 	ret = mica_layout_plan(&b->layout, mica_outfile_pos(b->out), err);
 	if (!ret)

@@ -15,6 +15,13 @@
 struct mica_bases;
 struct mica_outfile;
 
+/* What goes into the packed inode. */
+enum mica_fragments {
+	MICA_FRAGMENTS_OFF,
+	MICA_FRAGMENTS_TAILS, /* small files, and what larger ones have behind their last cluster */
+	MICA_FRAGMENTS_SMALL, /* files smaller than a cluster */
+};
+
 struct mica_build_opts {
 	struct mica_compat compat;
 	struct mica_codec_spec codec;
@@ -22,7 +29,9 @@ struct mica_build_opts {
 	uint32_t meta_cluster; /* bytes of metadata compressed as one, 0: none are */
 	unsigned int jobs;     /* threads that compress, >= 1 */
 	char label[17];
-	bool verify; /* read the image back and compare it before it gets its name */
+	enum mica_fragments fragments;
+	uint64_t memory; /* bytes, for all that does not grow with the number of entries */
+	bool verify;	 /* read the image back and compare it before it gets its name */
 	bool have_uuid;
 	uint8_t uuid[16];
 	struct mica_apply_opts apply;
@@ -35,6 +44,7 @@ struct mica_packer_stats {
 	uint64_t bytes_dup;    /* of them, in files that were stored already */
 	uint64_t bytes_stored; /* data area, without inline tails */
 	bool zero_extents;     /* zeros are stored as long compressed extents */
+	uint32_t max_extent;   /* bytes of the longest one that is shared or could be, decoded */
 	uint32_t max_pcluster; /* bytes of the largest encoded cluster, 0: none */
 };
 

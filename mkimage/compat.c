@@ -37,6 +37,7 @@ void mica_compat_set(unsigned int kernel, struct mica_compat *out)
 {
 	out->kernel = kernel;
 	out->tail_pclusters = kernel >= MICA_KERNEL(5, 17);
+	out->fragments = kernel >= MICA_KERNEL(6, 1);
 	out->extents = kernel >= MICA_KERNEL(6, 15);
 	out->metabox = kernel >= MICA_KERNEL(6, 17);
 }

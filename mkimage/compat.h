@@ -16,6 +16,7 @@
 struct mica_compat {
 	unsigned int kernel; /* MICA_KERNEL() */
 	bool tail_pclusters; /* inline compressed tails: 5.17 */
+	bool fragments;	     /* packed inode, shared extents: 6.1 */
 	bool extents;	     /* 48-bit layout with encoded extents: 6.15 */
 	bool metabox;	     /* compressed metadata: 6.17 */
 };

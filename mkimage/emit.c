@@ -187,9 +187,27 @@ void mica_emit_free(struct mica_emit *e)
 }
 
 /*
- * The inode of the metabox, behind its content. It is addressed like those of
- * an image without one, from the image's start.
+ * An inode that must not be in the metabox, at the end of the image. It is addressed like
+ * those of an image without one, from the image's start.
  */
+static int emit_outside(struct mica_emit *e, struct mica_tinode *inode, struct mica_err *err)
+{
+	struct mica_layout *l = e->layout;
+	unsigned char buf[sizeof(struct erofs_inode_extended_disk)];
+	uint64_t pos = mica_outfile_pos(e->out), off = mica_round_up(pos, EROFS_NID_UNIT);
+	struct mica_shape s;
+	int ret;
+
+	inode->nid = off / EROFS_NID_UNIT;
+	mica_layout_shape(l, inode, &s);
+	inode_encode(e, inode, &s, buf);
+	mica_window_start(&e->window, mica_outfile_outlet(e->out), pos);
+	ret = mica_window_write(&e->window, buf, s.isize, off, err);
+	if (!ret)
+		ret = mica_emit_index(e, inode, &s, off + s.index_off, err);
+	return ret ? ret : mica_window_flush(&e->window, off + s.head, err);
+}
+
 static int emit_metabox_inode(struct mica_emit *e, struct mica_err *err)
 {
 	struct mica_layout *l = e->layout;
@@ -199,22 +217,15 @@ static int emit_metabox_inode(struct mica_emit *e, struct mica_err *err)
 		.mtime_nsec = l->fixed_nsec,
 		.nlink = 1,
 	};
-	unsigned char buf[sizeof(struct erofs_inode_extended_disk)];
-	struct mica_shape s;
 	int ret = mica_metabox_finish(e->metabox, &inode, err);
-	uint64_t pos = mica_outfile_pos(e->out), off = mica_round_up(pos, EROFS_NID_UNIT);
 
-	if (ret)
-		return ret;
-	e->metabox_nid = off / EROFS_NID_UNIT;
-	mica_layout_shape(l, &inode, &s);
-	inode_encode(e, &inode, &s, buf);
-	mica_window_start(&e->window, mica_outfile_outlet(e->out), pos);
-	ret = mica_window_write(&e->window, buf, s.isize, off, err);
 	if (!ret)
-		ret = mica_emit_index(e, &inode, &s, off + s.index_off, err);
-	l->end = mica_round_up(off + s.head, MICA_BLOCK);
-	return ret ? ret : mica_window_flush(&e->window, l->end, err);
+		ret = emit_outside(e, &inode, err);
+	e->metabox_nid = inode.nid;
+	if (!ret && l->packed)
+		ret = emit_outside(e, l->packed, err);
+	l->end = mica_round_up(mica_outfile_pos(e->out), MICA_BLOCK);
+	return ret ? ret : mica_outfile_zeros(e->out, l->end - mica_outfile_pos(e->out), err);
 }
 
 /* Shared xattrs and inodes. */
@@ -234,6 +245,8 @@ static int emit_places(struct mica_emit *e, struct mica_err *err)
 	mica_window_start(&e->window, to, l->xattr_start + l->xattr_bytes);
 	if (!ret)
 		ret = mica_layout_walk_places(l, visit_inode, e, err);
+	if (!ret && l->packed && !l->metabox)
+		ret = visit_inode(e, &(struct mica_tnode){.inode = l->packed}, err);
 	if (!ret)
 		ret = mica_window_flush(&e->window, l->metabox ? l->meta_end : l->end, err);
 	return ret || !l->metabox ? ret : emit_metabox_inode(e, err);

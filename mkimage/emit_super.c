@@ -56,17 +56,20 @@ static uint32_t features_compat(const struct mica_layout *l)
 }
 
 /* The largest segment that was compressed, extents of zeros apart. */
-static uint32_t segment_max(const struct mica_build_opts *o)
+static uint32_t segment_max(const struct mica_build_opts *o, const struct mica_packer_stats *st)
 {
-	return (uint32_t)mica_max(o->cluster, o->compat.metabox ? o->meta_cluster : 0);
+	uint64_t data = mica_max(o->cluster, st->max_extent);
+
+	return (uint32_t)mica_max(data, o->compat.metabox ? o->meta_cluster : 0);
 }
 
 static unsigned int window_log(const struct mica_build_opts *o, const struct mica_packer_stats *st)
 {
-	unsigned int log = 31u - (unsigned int)__builtin_clz(segment_max(o));
+	/* the next power of two holds it */
+	unsigned int log = 32u - (unsigned int)__builtin_clz(segment_max(o, st) - 1);
 
 	/* extents of zeros are longer than a cluster and use the largest window there is */
-	return st->zero_extents ? 20 : log;
+	return st->zero_extents ? 20 : (unsigned int)mica_min(log, 20);
 }
 
 union config {
@@ -94,7 +97,7 @@ static uint16_t config_make(const struct mica_emit *e, const struct mica_packer_
 		return sizeof(out->lz4);
 	case EROFS_ALG_LZMA:
 		/* extents of zeros are longer, but refer back by one byte only */
-		out->lzma.dict_size = le32_make(mica_codec_lzma_dict(segment_max(o)));
+		out->lzma.dict_size = le32_make(mica_codec_lzma_dict(segment_max(o, st)));
 		return sizeof(out->lzma);
 	case EROFS_ALG_DEFLATE:
 		out->deflate.windowbits = EROFS_DEFLATE_BITS_MAX;
@@ -164,6 +167,8 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 		sb.rootnid_8b = le64_make(root);
 	else
 		sb.rootnid_2b = le16_make((uint16_t)root);
+	if (l->packed)
+		sb.packed_nid = le64_make(l->packed->nid);
 	memcpy(sb.volume_name, l->opts->label, strlen(l->opts->label));
 	if (l->any_encoded || l->metabox)
 		sb.algs = le16_make(configs_encode(e, stats, block + EROFS_SUPER_OFFSET + size));

@@ -19,6 +19,7 @@ void mica_extlist_clear(struct mica_extlist *l)
 	l->bounds = 0;
 	l->longest = 0;
 	l->stored = 0;
+	l->bytes = 0;
 	l->scattered = false;
 }
 
@@ -78,6 +79,7 @@ static void note_place(struct mica_extlist *l, const struct mica_pext *x)
 	l->scattered |= x->partial || (l->stored && (l->stored != x->pstart || l->dev != x->dev));
 	l->stored = x->pstart + pext_stored(x);
 	l->dev = x->dev;
+	l->bytes += pext_stored(x);
 }
 
 int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mica_pext x,

@@ -30,6 +30,7 @@ struct mica_extlist {
 	uint64_t longest; /* decoded bytes of the longest extent that is no hole */
 	uint64_t stored;  /* address behind the last stored extent, 0: none yet */
 	uint16_t dev;	  /* of the last stored extent */
+	uint64_t bytes;	  /* that the stored extents take */
 	bool scattered;	  /* the stored extents do not lie one behind the other */
 };
 

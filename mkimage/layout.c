@@ -373,6 +373,13 @@ int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *
 	p->l = l;
 	p->cursor = places_start(l, c.dir_block * MICA_BLOCK);
 	ret = mica_layout_walk_places(l, visit_place, p, err);
+	if (l->packed) {
+		l->packed->mtime = l->epoch;
+		l->packed->mtime_nsec = l->fixed_nsec;
+	}
+	/* with a metabox, nothing that it needs may be in it */
+	if (!ret && l->packed && !l->metabox)
+		ret = visit_place(p, &(struct mica_tnode){.inode = l->packed}, err);
 	l->meta_end = p->cursor;
 	l->end = mica_round_up(p->cursor, MICA_BLOCK);
 	free(p);

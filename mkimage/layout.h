@@ -24,7 +24,8 @@ struct mica_layout {
 	const struct mica_build_opts *opts;
 	struct mica_tree *tree;
 	struct mica_xattrs *xattrs;
-	int64_t epoch; /* compact inodes' time base */
+	struct mica_tinode *packed; /* the packed inode, which has no name; NULL: none */
+	int64_t epoch;		    /* compact inodes' time base */
 	uint32_t fixed_nsec;
 	bool metabox;
 	uint64_t meta_start;  /* bytes: where the data ends */

@@ -7,7 +7,9 @@
 #include "../lib/util.h"
 #include "../lib/uuid.h"
 
-#define CLUSTER_DEFAULT (256u << 10)
+#define CLUSTER_DEFAULT (512u << 10)
+#define MEMORY_DEFAULT	(512ull << 20)
+#define MEMORY_MIN	(64ull << 20)
 #define CLUSTER_MIN	4096u
 #define CLUSTER_MAX	(1u << 20)
 #define META_DEFAULT	(32u << 10)
@@ -49,6 +51,32 @@ static int set_meta_cluster(void *ctx, const char *value, struct mica_err *err)
 	o->meta_cluster = value;
 	o->build.meta_cluster = 0;
 	return strcmp(value, "none") ? cluster_parse(value, &o->build.meta_cluster, err) : 0;
+}
+
+static int set_fragments(void *ctx, const char *value, struct mica_err *err)
+{
+	static const char *const names[] = {
+		[MICA_FRAGMENTS_OFF] = "off",
+		[MICA_FRAGMENTS_TAILS] = "tails",
+		[MICA_FRAGMENTS_SMALL] = "small",
+	};
+	struct mica_mkimage_options *o = ctx;
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		o->build.fragments = (enum mica_fragments)i;
+		o->fragments = true;
+		return 0;
+	}
+	return mica_err_set(err, MICA_E_USAGE, "'%s' is none of: off, tails, small", value);
+}
+
+static int set_memory(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	return mica_opt_size(value, MEMORY_MIN, UINT64_MAX, &o->build.memory, err);
 }
 
 static int set_jobs(void *ctx, const char *value, struct mica_err *err)
@@ -220,12 +248,21 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "before Linux 6.10 lz4hc)",
 	 set_codec},
 	{"cluster", 'C', "SIZE",
-	 "bytes of input compressed as one cluster: a power of two, 4K to 1M (default: 256K)",
+	 "bytes of input compressed as one cluster: a power of two, 4K to 1M "
+	 "(default: 512K)",
 	 set_cluster},
 	{"metadata-cluster", 0, "SIZE",
-	 "bytes of metadata compressed as one cluster: a power of two, 4K to 1M, or none "
+	 "bytes of metadata compressed as one cluster: a power of two, 4K to 1M, "
+	 "or none "
 	 "(default: 32K, before Linux 6.17 none)",
 	 set_meta_cluster},
+	{"fragments", 0, "off|tails|small",
+	 "what shares clusters of the packed inode: nothing; the tails of files; files smaller "
+	 "than a cluster (default, from Linux 6.1 on)",
+	 set_fragments},
+	{"memory", 0, "SIZE",
+	 "memory to use at most, besides 256 bytes and the name for each entry (default: 512M)",
+	 set_memory},
 	{"jobs", 'j', "N", "threads that compress (default: one for each CPU, at most 64)",
 	 set_jobs},
 	{"compat", 0, "VERSION",
@@ -342,6 +379,8 @@ static int options_default(struct mica_mkimage_options *o, struct mica_err *err)
 			{
 				.cluster = CLUSTER_DEFAULT,
 				.meta_cluster = META_DEFAULT,
+				.fragments = MICA_FRAGMENTS_SMALL,
+				.memory = MEMORY_DEFAULT,
 				.jobs = cpu_count(),
 				.apply = {.uid = -1, .gid = -1},
 			},
@@ -363,6 +402,12 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 					    &o->build.codec, err);
 	if (!ret)
 		ret = mica_compat_check_alg(&o->build.compat, &o->build.codec, err);
+	if (!ret && o->fragments && !o->build.compat.fragments &&
+	    o->build.fragments != MICA_FRAGMENTS_OFF)
+		ret = mica_err_set(err, MICA_E_USAGE,
+				   "--fragments needs Linux 6.1, but the image must mount on %u.%u "
+				   "(--compat)",
+				   o->build.compat.kernel / 1000, o->build.compat.kernel % 1000);
 	if (!ret)
 		ret = meta_cluster_check(o, err);
 	if (!ret)

@@ -17,6 +17,7 @@
  */
 #define SPARSE_SIZE  (64u << 20)
 #define SPARSE_RATIO 16
+#define INLINE_FREE  32 /* bytes between a compact inode and the next one */
 
 static void batch_free(struct batch *b)
 {
@@ -34,6 +35,7 @@ static struct batch *batch_new(const struct mica_packer *p)
 
 	if (!b)
 		return NULL;
+	b->job.kind = JOB_BATCH;
 	b->in = malloc(p->batch_size);
 	b->out = malloc(p->batch_size);
 	b->pieces = calloc(BATCH_PIECES, sizeof(*b->pieces));
@@ -58,11 +60,8 @@ static int batch_get(struct mica_packer *p, struct mica_err *err)
 	return p->batch ? 0 : mica_err_nomem(err);
 }
 
-static void batch_release(void *ctx, void *job)
+static void batch_release(struct mica_packer *p, struct batch *b)
 {
-	struct mica_packer *p = ctx;
-	struct batch *b = job;
-
 	b->count = 0;
 	b->in_len = 0;
 	b->out_len = 0;
@@ -70,6 +69,28 @@ static void batch_release(void *ctx, void *job)
 	b->next_free = p->free_batches;
 	p->free_batches = b;
 	pthread_mutex_unlock(&p->free_lock);
+}
+
+static void job_release(void *ctx, void *job)
+{
+	struct mica_packer *p = ctx;
+
+	switch (((struct job *)job)->kind) {
+	case JOB_BATCH:
+		batch_release(p, job);
+		break;
+	case JOB_HOARD:
+		free(job);
+		break;
+	case JOB_SEGMENT:
+		packer_segment_release(p, job);
+		break;
+	case JOB_EXTENTS:
+		packer_extents_release(p, job);
+		break;
+	default: /* a slab stays in its queue */
+		break;
+	}
 }
 
 static int batch_submit(struct mica_packer *p, struct mica_err *err)
@@ -80,6 +101,16 @@ static int batch_submit(struct mica_packer *p, struct mica_err *err)
 		return 0;
 	p->batch = NULL;
 	return mica_pipe_submit(p->pipe, b, err);
+}
+
+int packer_submit(struct mica_packer *p, void *job, struct mica_err *err)
+{
+	int ret = batch_submit(p, err);
+
+	if (!ret)
+		return mica_pipe_submit(p->pipe, job, err);
+	job_release(p, job);
+	return ret;
 }
 
 /* A batch with room for a piece of len bytes. */
@@ -153,12 +184,11 @@ static int size_check(struct mica_packer *p, uint64_t len, struct mica_err *err)
 			    "more data than the %" PRIu64 " bytes that were announced", p->size);
 }
 
-int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct mica_err *err)
+static int pieces_write(struct mica_packer *p, const unsigned char *from, size_t len,
+			struct mica_err *err)
 {
-	const unsigned char *from = buf;
-	int ret = size_check(p, len, err);
+	int ret = 0;
 
-	mica_verify_add(p->verify, buf, len);
 	while (!ret && len) {
 		uint32_t n = (uint32_t)mica_min(len, piece_room(p));
 
@@ -169,11 +199,10 @@ int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct
 	return ret;
 }
 
-int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
+static int pieces_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 {
-	int ret = size_check(p, len, err);
+	int ret = 0;
 
-	mica_verify_zeros(p->verify, len);
 	while (!ret && len) {
 		uint64_t whole = mica_round_down(len, p->opts->cluster);
 		uint32_t n;
@@ -192,6 +221,52 @@ int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 		len -= n;
 	}
 	return ret;
+}
+
+/* Bytes (buf NULL: zeros) from p->fed on, all of them on one side of p->tail_from. */
+static int route_write(struct mica_packer *p, const void *buf, uint64_t len, struct mica_err *err)
+{
+	if (p->route == ROUTE_PIECES)
+		return buf ? pieces_write(p, buf, len, err) : pieces_zeros(p, len, err);
+	if (p->fed < p->tail_from)
+		return buf ? packer_large_write(p, buf, len, err) : packer_large_zeros(p, len, err);
+	if (p->fed == p->tail_from) {
+		int ret = packer_hoard_begin(p, p->inode, p->size - p->tail_from, err);
+
+		if (ret)
+			return ret;
+	}
+	packer_hoard_add(p, buf, len);
+	p->fed += len;
+	return p->fed == p->size ? packer_hoard_end(p, err) : 0;
+}
+
+static int content_write(struct mica_packer *p, const unsigned char *buf, uint64_t len,
+			 struct mica_err *err)
+{
+	int ret = size_check(p, len, err);
+
+	while (!ret && len) {
+		uint64_t end = p->fed < p->tail_from ? p->tail_from : p->size;
+		uint64_t n = mica_min(len, end - p->fed);
+
+		ret = route_write(p, buf, n, err);
+		buf = buf ? buf + n : NULL;
+		len -= n;
+	}
+	return ret;
+}
+
+int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct mica_err *err)
+{
+	mica_verify_add(p->verify, buf, len);
+	return content_write(p, buf, len, err);
+}
+
+int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
+{
+	mica_verify_zeros(p->verify, len);
+	return content_write(p, NULL, len, err);
 }
 
 /* Bytes that a file with these data runs takes when it is stored in chunks of this size. */
@@ -252,6 +327,32 @@ static uint32_t sparse_chunk(const struct mica_run *runs, size_t count, uint64_t
 	return chunk;
 }
 
+/* Shorter clusters leave no room for chunks to choose from. */
+#define LARGE_CLUSTER (64u << 10)
+
+/*
+ * Which way a file's bytes go, and from where on they are in the packed inode. What is
+ * inline beside a compact inode for free does not go there.
+ */
+static void route_choose(struct mica_packer *p)
+{
+	const struct mica_build_opts *o = p->opts;
+	bool hoards = o->fragments != MICA_FRAGMENTS_OFF;
+
+	p->route = ROUTE_PIECES;
+	p->tail_from = p->size;
+	if (p->mode != PIECE_COMPRESS || !o->compat.fragments || p->size <= INLINE_FREE)
+		return;
+	if (p->size < o->cluster) {
+		p->route = hoards ? ROUTE_HOARD : ROUTE_PIECES;
+		p->tail_from = hoards ? 0 : p->size;
+	} else if (o->cluster >= LARGE_CLUSTER) {
+		p->route = ROUTE_LARGE;
+		if (o->fragments == MICA_FRAGMENTS_TAILS)
+			p->tail_from = mica_round_down(p->size, o->cluster);
+	}
+}
+
 int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t size,
 		      const struct mica_run *runs, size_t run_count, struct mica_err *err)
 {
@@ -276,6 +377,8 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t
 	p->chunk = chunk ? chunk : CHUNK_MIN;
 	inode->size = size;
 	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
+	p->bytes_in += size;
+	route_choose(p);
 	mica_verify_begin(p->verify);
 	return 0;
 }
@@ -303,6 +406,8 @@ int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const 
 		ret = mica_spool_write(p->spool, target, len, &inode->data.spool_off, err);
 	} else {
 		p->mode = PIECE_RAW; /* kernels read symlinks uncompressed */
+		p->route = ROUTE_PIECES;
+		p->tail_from = len;
 		ret = mica_packer_write(p, target, len, err);
 	}
 	return ret ? ret : mica_verify_end(p->verify, inode, err);
@@ -315,9 +420,20 @@ void mica_packer_watch(struct mica_packer *p, struct mica_verify *v)
 
 int mica_packer_flush(struct mica_packer *p, struct mica_err *err)
 {
-	int ret = batch_submit(p, err);
+	int ret = packer_large_flush(p, err);
 
-	return ret ? ret : mica_pipe_drain(p->pipe, err);
+	if (!ret)
+		ret = packer_hoard_flush(p, err);
+	if (!ret)
+		ret = batch_submit(p, err);
+	if (!ret)
+		ret = mica_pipe_drain(p->pipe, err);
+	return ret ? ret : packer_packed_publish(p, err);
+}
+
+struct mica_tinode *mica_packer_packed(struct mica_packer *p)
+{
+	return p->hoard.size ? &p->packed_inode : NULL;
 }
 
 int mica_packer_scratch_write(struct mica_packer *p, const void *buf, size_t len, uint64_t *off,
@@ -335,10 +451,15 @@ int mica_packer_scratch_read(struct mica_packer *p, void *buf, size_t len, uint6
 void mica_packer_result(const struct mica_packer *p, struct mica_packer_stats *stats)
 {
 	*stats = p->stats;
+	stats->bytes_in = p->bytes_in;
+	stats->bytes_dup += p->bytes_dup;
+	stats->bytes_stored = mica_outfile_pos(p->out) - p->data_start;
 }
 
 static int packer_init_workers(struct mica_packer *p, struct mica_err *err)
 {
+	size_t most = mica_max(p->opts->cluster, packer_extent_max(p));
+
 	p->worker_count = p->opts->jobs;
 	p->workers = calloc(p->worker_count, sizeof(*p->workers));
 	if (!p->workers)
@@ -347,8 +468,7 @@ static int packer_init_workers(struct mica_packer *p, struct mica_err *err)
 		int ret = mica_keyhash_new(p->hash_key, &p->workers[i].hash, err);
 
 		if (!ret && !p->opts->codec.none)
-			ret = mica_compressor_new(&p->opts->codec, p->opts->cluster,
-						  &p->workers[i].codec, err);
+			ret = mica_compressor_new(&p->opts->codec, most, &p->workers[i].codec, err);
 		if (ret)
 			return ret;
 	}
@@ -378,7 +498,7 @@ int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out
 	static const struct mica_pipe_ops ops = {
 		.work = packer_work,
 		.finish = packer_store,
-		.release = batch_release,
+		.release = job_release,
 	};
 	struct mica_packer *p = calloc(1, sizeof(*p));
 	unsigned int depth;
@@ -390,11 +510,17 @@ int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out
 	p->opts = opts;
 	p->out = out;
 	p->spool = spool;
+	p->data_start = mica_outfile_pos(out);
+	mica_gear_init(&p->gear, opts->cluster);
 	p->batch_size = (uint32_t)mica_max(opts->cluster, BATCH_MIN);
 	depth = (unsigned int)mica_min(
 		4 * opts->jobs + 4,
 		PIPE_MEMORY / (2 * p->batch_size + sizeof(struct piece) * BATCH_PIECES));
 	ret = mica_keyhash_key(p->hash_key, err);
+	if (!ret)
+		ret = packer_hoard_init(p, err);
+	if (!ret)
+		ret = packer_large_init(p, err);
 	if (!ret)
 		ret = packer_init_workers(p, err);
 	if (!ret)
@@ -431,7 +557,12 @@ void mica_packer_free(struct mica_packer *p)
 	free(p->zero_out);
 	mica_keyhash_free(p->file_hash);
 	mica_dedupe_free(p->dedupe);
+	packer_hoard_free(p);
+	packer_large_free(p);
+	free(p->placed);
 	mica_extlist_free(&p->file.exts);
+	mica_extlist_free(&p->big.exts);
+	mica_extlist_free(&p->packed.exts);
 	pthread_mutex_destroy(&p->free_lock);
 	free(p);
 }

@@ -44,6 +44,9 @@ int mica_packer_end(struct mica_packer *p, struct mica_err *err);
 int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const char *target,
 			size_t len, struct mica_err *err);
 
+/* After mica_packer_flush(): the packed inode, NULL when nothing is in one. Borrowed. */
+struct mica_tinode *mica_packer_packed(struct mica_packer *p);
+
 /* Wait until all that was given is written and every inode->data is final. */
 int mica_packer_flush(struct mica_packer *p, struct mica_err *err);
 

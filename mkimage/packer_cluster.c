@@ -20,9 +20,9 @@ static uint32_t blocks_of(uint32_t len)
 	return (uint32_t)mica_div_round_up(len, MICA_BLOCK);
 }
 
-static void note_pcluster(struct mica_packer *p, uint32_t plen)
+void packer_note_pcluster(struct mica_packer *p, uint32_t plen)
 {
-	p->file.any_encoded = true;
+	p->cur->any_encoded = true;
 	p->stats.max_pcluster = (uint32_t)mica_max(p->stats.max_pcluster, plen);
 }
 
@@ -36,8 +36,8 @@ static int pcluster_write(struct mica_packer *p, const void *buf, uint32_t len, 
 
 	if (!ret)
 		ret = mica_outfile_write(p->out, buf, len, err);
-	note_pcluster(p, plen);
-	p->file.done += llen;
+	packer_note_pcluster(p, plen);
+	p->cur->done += llen;
 	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)p->opts->codec.alg, err);
 }
 
@@ -56,7 +56,7 @@ static int zeros_encode(struct mica_packer *p, uint64_t len, struct mica_err *er
 /* Older kernels have no holes in compressed files: zeros in large extents cost little. */
 static int zeros_write(struct mica_packer *p, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 
 	p->stats.zero_extents = true;
 	while (f->zeros) {
@@ -74,7 +74,7 @@ static int zeros_write(struct mica_packer *p, struct mica_err *err)
 
 int packer_flush_zeros(struct mica_packer *p, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	uint64_t zeros = f->zeros;
 
 	if (!p->opts->compat.extents)
@@ -96,8 +96,8 @@ static int extent_write(struct mica_packer *p, const void *buf, uint32_t len, ui
 
 	if (!ret)
 		ret = mica_outfile_write(p->out, buf, len, err);
-	note_pcluster(p, plen);
-	p->file.done += llen;
+	packer_note_pcluster(p, plen);
+	p->cur->done += llen;
 	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)p->opts->codec.alg, err);
 }
 
@@ -108,7 +108,7 @@ static int extent_write(struct mica_packer *p, const void *buf, uint32_t len, ui
 static int plain_write(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
 		       struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	uint32_t len = piece->in_len, tail = len % MICA_BLOCK, plen = len;
 	bool flat = piece->last && !f->any_encoded && !f->any_hole && f->start % MICA_BLOCK == 0;
 	uint64_t start = mica_outfile_pos(p->out);
@@ -168,7 +168,7 @@ static bool piece_encodes(const struct mica_packer *p, const struct piece *piece
 static int cluster_place(struct mica_packer *p, const struct piece *piece, bool encodes,
 			 struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	bool anywhere = p->opts->compat.extents && (encodes || f->any_hole);
 	int ret;
 
@@ -189,7 +189,7 @@ static int cluster_place(struct mica_packer *p, const struct piece *piece, bool 
 int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
 			 const unsigned char *out, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	bool encodes;
 	int ret;
 
@@ -214,14 +214,15 @@ int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const
 	return pcluster_write(p, out, piece->out_len, piece->in_len, err);
 }
 
-int packer_end_clusters(struct mica_packer *p, struct mica_err *err)
+int packer_end_clusters(struct mica_packer *p, const struct mica_tinode *inode,
+			struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 
 	if (!f->zeros)
 		return 0;
 	/* all of the file is zeros: file_kind() makes it one hole */
-	if (!f->done && !f->any_encoded) {
+	if (f->zeros == inode->size) {
 		f->any_hole = true;
 		return packer_ext_add(p, f->zeros, 0, 0, -1, err);
 	}

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the packer. Its three parts: the front (packer.c) cuts files into
- * pieces and gathers them into batches; the workers (packer_work.c) hash and
- * compress batches in parallel; the back (packer_store.c) stores pieces in
- * stream order, one at a time.
+ * Inside the packer. A file takes one of three routes:
+ *
+ *   pieces (packer.c): cut by offset; hashed, compressed, and taken back when the
+ *     whole file was there already. What no extent can be shared with: everything
+ *     before 6.1, and what is not compressed.
+ *   hoard (packer_hoard.c): small files and tails wait in memory, are hashed and
+ *     looked at in parallel, then laid out by likeness and cut into segments of
+ *     the packed inode.
+ *   large (packer_large.c): files of a cluster or more; cut by content in
+ *     parallel, compared with what is stored in stream order, and only what is
+ *     new is compressed.
+ *
+ * All jobs go through one pipe: the workers (packer_work.c) run them in parallel,
+ * the back (packer_store.c) stores their results in the order of submission.
  */
 #ifndef MICA_MKIMAGE_PACKER_INT_H
 #define MICA_MKIMAGE_PACKER_INT_H
@@ -16,7 +26,10 @@
 #include "build.h"
 #include "data.h"
 #include "dedupe.h"
+#include "extindex.h"
 #include "extlist.h"
+#include "gear.h"
+#include "hoard.h"
 #include "outfile.h"
 #include "packer.h"
 
@@ -39,7 +52,22 @@ struct piece {
 	uint8_t digest[MICA_DIGEST]; /* finds equal contents */
 };
 
+enum job_kind {
+	JOB_BATCH,   /* pieces of files */
+	JOB_HOARD,   /* look at files that came into the hoard */
+	JOB_SEGMENT, /* compress and store a segment of the packed inode */
+	JOB_SLAB,    /* look at a part of a large file */
+	JOB_EXTENTS, /* compress and store extents of a large file */
+	JOB_KINDS
+};
+
+/* First member of every job. */
+struct job {
+	enum job_kind kind;
+};
+
 struct batch {
+	struct job job;
 	struct batch *next_free;
 	unsigned char *in, *out;
 	uint32_t in_len, out_len;
@@ -48,6 +76,86 @@ struct batch {
 };
 
 #define BATCH_PIECES 256
+
+/* Files first..end of the hoard. */
+struct hoard_look {
+	struct job job;
+	struct mica_hoard *hoard;
+	uint32_t first, end;
+};
+
+struct segment_part {
+	uint32_t off, len; /* in the hoard */
+};
+
+/* Bytes of the hoard that are compressed as one. */
+struct segment {
+	struct job job;
+	struct segment *next_free;
+	const struct mica_hoard *hoard;
+	struct segment_part *parts;
+	uint32_t count, cap;
+	uint64_t la; /* in the packed inode */
+	uint32_t len;
+	bool plain_fits; /* may be stored plain */
+	unsigned char *in, *out;
+	uint32_t out_len; /* 0: plain */
+};
+
+/* What a worker found at the beginning of a slab, or behind the chunk before. */
+struct chunk {
+	uint32_t len;
+	bool zeros;
+	bool dense; /* what it is in does not look as if it could be compressed */
+	uint8_t digest[MICA_DIGEST];
+};
+
+/* A part of a large file. */
+struct slab {
+	struct job job;
+	struct slab *next; /* in the queue, or free */
+	struct mica_tinode *inode;
+	uint64_t la;	/* in the file */
+	uint64_t zeros; /* != 0: so many zero bytes and nothing else */
+	unsigned char *data;
+	uint32_t len;
+	bool first, last; /* of its file */
+	struct chunk *chunks;
+	uint32_t chunk_count;
+	unsigned long ticket; /* jobs up to its own */
+	unsigned int users;   /* jobs that need data; under free_lock */
+};
+
+/* One extent of a large file, or a run of zeros. */
+struct extent {
+	uint64_t zeros;
+	uint64_t la;
+	uint32_t off, len; /* in the slab; decoded bytes */
+	uint32_t ref;	   /* number of the extent that it shares, MICA_EXT_NONE: it is new */
+	bool first, last, plain_fits;
+	bool known; /* others may share it */
+	unsigned char *out;
+	uint32_t out_len; /* 0: plain */
+};
+
+#define EXTENTS_MAX 16
+
+/* Extents of one slab, at most one of them new. */
+struct extents {
+	struct job job;
+	struct extents *next_free;
+	struct slab *slab;
+	struct extent v[EXTENTS_MAX];
+	unsigned int count;
+	unsigned char *out;
+};
+
+/* Where a stored extent lies, by its number. */
+struct placed {
+	uint64_t pstart;
+	uint32_t plen, llen;
+	int alg;
+};
 
 /* The file that is being stored. */
 struct store_file {
@@ -69,6 +177,35 @@ struct packer_worker {
 	struct mica_keyhash *hash;
 };
 
+enum route {
+	ROUTE_PIECES,
+	ROUTE_HOARD,
+	ROUTE_LARGE,
+};
+
+/* The hoard route. Two hoards: one fills up while the other one is stored. */
+struct packer_hoard {
+	struct mica_hoard hoards[2];
+	struct mica_hoard *cur;
+	uint32_t looked;      /* files of cur that a worker was told to look at */
+	uint64_t size;	      /* bytes of the packed inode so far */
+	struct segment *seg;  /* being gathered */
+	struct segment *free; /* under free_lock */
+};
+
+/* The large route. */
+struct packer_large {
+	struct slab *slab;	    /* being filled */
+	struct slab *queue, **tail; /* looked at or about to be, in stream order */
+	unsigned int queued;
+	uint32_t slab_size;
+	struct mica_extindex *index;
+	struct extents *job;	   /* being gathered */
+	struct slab *free_slabs;   /* under free_lock */
+	struct extents *free_jobs; /* under free_lock */
+	bool scattered;		   /* the file that is planned shares extents already */
+};
+
 struct mica_packer {
 	const struct mica_build_opts *opts;
 	struct mica_outfile *out;
@@ -79,21 +216,33 @@ struct mica_packer {
 	struct packer_worker *workers;
 	unsigned int worker_count;
 	uint32_t batch_size; /* bytes of batch->in and batch->out */
+	uint64_t data_start; /* of the image, where the packer began */
 
 	/* front */
 	struct mica_verify *verify; /* borrowed; NULL: nobody watches */
 	struct batch *batch;	    /* being filled */
 	struct mica_tinode *inode;
 	uint64_t size, fed;
-	uint32_t piece_len; /* bytes of the piece being filled, 0: none begun */
+	uint64_t bytes_in, bytes_dup; /* dup: of the hoard and of large files */
+	uint32_t piece_len;	      /* bytes of the piece being filled, 0: none begun */
 	uint32_t piece_fill;
 	uint32_t chunk;
 	enum piece_mode mode;
+	enum route route;
+	uint64_t tail_from; /* bytes from here on go into the hoard */
+	uint64_t plan_end;  /* where the slab that is planned ends in its file */
+	struct mica_gear gear;
+	struct packer_hoard hoard;
+	struct packer_large large;
 	pthread_mutex_t free_lock;
 	struct batch *free_batches;
 
 	/* back; only in pipe->finish */
-	struct store_file file;
+	struct store_file file, big, packed; /* one for each route */
+	struct store_file *cur;
+	struct mica_tinode packed_inode;
+	struct placed *placed;
+	uint32_t placed_count, placed_cap;
 	struct mica_keyhash *file_hash; /* digest of the file's pieces */
 	struct mica_codec *zero_codec;
 	unsigned char *zero_buf, *zero_out; /* MICA_ZERO_EXTENT of zeros and their encoding */
@@ -104,6 +253,61 @@ struct mica_packer {
 
 int packer_work(void *ctx, unsigned int worker, void *job, struct mica_err *err);
 int packer_store(void *ctx, void *job, struct mica_err *err);
+
+/* What is before it in stream order goes first. Takes over the job. */
+int packer_submit(struct mica_packer *p, void *job, struct mica_err *err);
+
+/* Hoard: init, one file's bytes (buf NULL: zeros), and all that waits. */
+int packer_hoard_init(struct mica_packer *p, struct mica_err *err);
+void packer_hoard_free(struct mica_packer *p);
+int packer_hoard_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t len,
+		       struct mica_err *err);
+void packer_hoard_add(struct mica_packer *p, const void *buf, size_t len);
+int packer_hoard_end(struct mica_packer *p, struct mica_err *err);
+int packer_hoard_flush(struct mica_packer *p, struct mica_err *err);
+int packer_hoard_look(struct mica_packer *p, struct packer_worker *w, struct hoard_look *look,
+		      struct mica_err *err);
+int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct segment *s,
+			struct mica_err *err);
+int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_err *err);
+void packer_segment_release(struct mica_packer *p, struct segment *s);
+/* After the last segment: the packed inode is whole. */
+int packer_packed_publish(struct mica_packer *p, struct mica_err *err);
+
+/* Large files: the same. */
+int packer_large_init(struct mica_packer *p, struct mica_err *err);
+void packer_large_free(struct mica_packer *p);
+int packer_large_write(struct mica_packer *p, const void *buf, size_t len, struct mica_err *err);
+int packer_large_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err);
+int packer_large_flush(struct mica_packer *p, struct mica_err *err);
+int packer_slab_look(struct mica_packer *p, struct packer_worker *w, struct slab *s,
+		     struct mica_err *err);
+int packer_extents_work(struct mica_packer *p, struct packer_worker *w, struct extents *x,
+			struct mica_err *err);
+int packer_extents_store(struct mica_packer *p, struct extents *x, struct mica_err *err);
+void packer_extents_release(struct mica_packer *p, struct extents *x);
+/* Slabs in the queue become extents, until at most keep of them are left. */
+int packer_large_plan(struct mica_packer *p, unsigned int keep, struct mica_err *err);
+
+/*
+ * Whether an extent can be stored plain: as stored blocks, one for each block of the file
+ * that begins in it; from 6.15 on always.
+ */
+bool packer_plain_fits(const struct mica_packer *p, uint64_t la, uint64_t len, bool last);
+/* The most bytes of a file that become one extent. */
+uint32_t packer_extent_max(const struct mica_packer *p);
+/* Room for an encoded extent that must not be plain, however little it shrinks. */
+size_t packer_encoded_room(uint32_t len);
+/* Compress, or *out_len 0: store it plain. */
+int packer_encode(struct packer_worker *w, bool plain_fits, const void *in, uint32_t len,
+		  unsigned char *out, uint32_t *out_len, struct mica_err *err);
+/* Encoded bytes, or (out_len 0) plain ones, as the next extent of p->cur. */
+int packer_extent_write(struct mica_packer *p, const unsigned char *in, uint32_t len,
+			const unsigned char *out, uint32_t out_len, struct placed *at,
+			struct mica_err *err);
+/* p->cur is whole: what inode->data says of it. */
+int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica_tinode *inode,
+			struct mica_err *err);
 
 /*
  * A file's digest is that of its mode and of its pieces' digests. Start, add,
@@ -128,7 +332,12 @@ int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const
 			 const unsigned char *out, struct mica_err *err);
 /* After the last piece: zeros at the end, what is left of the last block. */
 int packer_end_raw(struct mica_packer *p, const struct piece *last, struct mica_err *err);
-int packer_end_clusters(struct mica_packer *p, struct mica_err *err);
+int packer_end_clusters(struct mica_packer *p, const struct mica_tinode *inode,
+			struct mica_err *err);
+/* An encoded extent of plen bytes belongs to p->cur. */
+void packer_note_pcluster(struct mica_packer *p, uint32_t plen);
+/* p->cur is that of a new file. */
+void packer_file_begin(struct mica_packer *p);
 /* Zeros that wait in file->zeros become extents. */
 int packer_flush_zeros(struct mica_packer *p, struct mica_err *err);
 

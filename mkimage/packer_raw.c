@@ -7,7 +7,7 @@
 
 static int raw_stored(struct mica_packer *p, uint64_t start, uint64_t len, struct mica_err *err)
 {
-	p->file.done += len;
+	p->cur->done += len;
 	return packer_ext_add(p, len, start, 1, -1, err);
 }
 
@@ -21,7 +21,7 @@ static int raw_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 
 static int raw_hole(struct mica_packer *p, uint64_t len, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 
 	if (!len)
 		return 0;
@@ -36,7 +36,7 @@ static int raw_hole(struct mica_packer *p, uint64_t len, struct mica_err *err)
  */
 static int raw_flush_zeros(struct mica_packer *p, uint32_t chunk, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	uint64_t left = mica_min(f->zeros, mica_round_up(f->done, chunk) - f->done);
 	uint64_t right = mica_min(f->zeros - left, (f->done + f->zeros) % chunk);
 	uint64_t hole = f->zeros - left - right;
@@ -54,7 +54,7 @@ static int raw_flush_zeros(struct mica_packer *p, uint32_t chunk, struct mica_er
  */
 static int raw_end_zeros(struct mica_packer *p, uint32_t chunk, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	uint64_t left = mica_min(f->zeros, mica_round_up(f->done, chunk) - f->done);
 	uint64_t rest = f->zeros - left;
 	int ret = raw_zeros(p, left, err);
@@ -74,7 +74,7 @@ static int raw_end_zeros(struct mica_packer *p, uint32_t chunk, struct mica_err 
 /* The first bytes of a file make its place: at a block boundary. */
 static int raw_place(struct mica_packer *p, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	int ret;
 
 	if (mica_outfile_pos(p->out) != f->origin)
@@ -87,7 +87,7 @@ static int raw_place(struct mica_packer *p, struct mica_err *err)
 static int raw_data(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
 		    uint32_t len, bool file_ends, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	uint32_t tail = len % MICA_BLOCK;
 	uint64_t start;
 	int ret = raw_place(p, err);
@@ -134,14 +134,14 @@ int packer_store_raw(struct mica_packer *p, const struct piece *piece, const uns
 		if (!zero)
 			break;
 		pos = end + (uint32_t)mica_min(unit, piece->in_len - end);
-		p->file.zeros += pos - end;
+		p->cur->zeros += pos - end;
 	}
 	return ret;
 }
 
 int packer_end_raw(struct mica_packer *p, const struct piece *last, struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	int ret = f->zeros ? raw_end_zeros(p, last->chunk, err) : 0;
 
 	/* kernels read the last chunk up to the end of its last block */

@@ -17,64 +17,77 @@ int packer_ext_add(struct mica_packer *p, uint64_t llen, uint64_t pstart, uint32
 {
 	struct mica_pext x = {.llen = llen, .pstart = pstart, .plen = plen, .alg = (int8_t)alg};
 
-	return mica_extlist_add(&p->file.exts, p->spool, x, err);
+	return mica_extlist_add(&p->cur->exts, p->spool, x, err);
 }
 
-static void file_begin(struct mica_packer *p, const struct piece *piece)
+void packer_file_begin(struct mica_packer *p)
 {
-	struct mica_extlist exts = p->file.exts;
+	struct mica_extlist exts = p->cur->exts;
 
 	mica_extlist_clear(&exts);
-	mica_outfile_mark(p->out); /* where a duplicate goes back to */
-	p->file = (struct store_file){
+	*p->cur = (struct store_file){
 		.exts = exts,
 		.origin = mica_outfile_pos(p->out),
 		.start = mica_outfile_pos(p->out),
 	};
-	packer_digest_begin(p->file_hash, piece);
+}
+
+/* Plain bytes one behind the other, in whole blocks but for the last one. */
+static bool file_is_flat(const struct store_file *f)
+{
+	return !f->any_encoded && !f->any_hole && !f->exts.scattered && !(f->start % MICA_BLOCK) &&
+	       !(f->exts.bounds % MICA_BLOCK);
 }
 
 /* What the file's kind is, now that all of it is stored. */
-static enum mica_data_kind file_kind(const struct mica_packer *p, const struct piece *last)
+static enum mica_data_kind file_kind(const struct mica_packer *p, enum piece_mode mode,
+				     bool fragment)
 {
-	const struct store_file *f = &p->file;
-	bool nothing_stored = mica_outfile_pos(p->out) == f->start && !f->tail_len;
+	const struct store_file *f = p->cur;
+	bool nothing_stored = !f->exts.stored && !f->tail_len;
 
 	/* nothing but zeros: one hole, which every kernel reads from a chunk map */
-	if (nothing_stored || (last->mode == PIECE_RAW && f->any_hole))
+	if (!fragment && (nothing_stored || (mode == PIECE_RAW && f->any_hole)))
 		return MICA_DATA_CHUNK;
-	if (!f->any_encoded && !f->any_hole && f->start % MICA_BLOCK == 0)
+	if (!fragment && file_is_flat(f))
 		return MICA_DATA_FLAT;
 	return p->opts->compat.extents ? MICA_DATA_EXTENTS : MICA_DATA_PCLUSTERS;
 }
 
-static int file_publish(struct mica_packer *p, const struct piece *last, struct mica_err *err)
+int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica_tinode *inode,
+			struct mica_err *err)
 {
-	struct store_file *f = &p->file;
-	uint64_t stored = mica_outfile_pos(p->out) - f->start;
-	enum mica_data_kind kind = file_kind(p, last);
-	struct mica_data data = {
-		.kind = (uint8_t)kind,
-		.alg = (uint8_t)p->opts->codec.alg,
-		.tail_len = f->tail_len,
-		.start = f->start,
-		.blocks = (uint32_t)mica_div_round_up(stored, MICA_BLOCK),
-		.flags = f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0,
-	};
+	struct store_file *f = p->cur;
+	bool fragment = f->exts.end < inode->size;
+	enum mica_data_kind kind = file_kind(p, mode, fragment);
+	struct mica_data *data = &inode->data;
+	uint64_t off;
 	int ret;
 
+	/* the fragment's place is filled in by another thread */
+	data->kind = (uint8_t)kind;
+	data->alg = (uint8_t)p->opts->codec.alg;
+	data->tail_len = f->tail_len;
+	data->start = f->start;
+	data->blocks = (uint32_t)mica_div_round_up(f->exts.bytes, MICA_BLOCK);
+	data->flags = (f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0) |
+		      (fragment ? MICA_DATA_TAIL_FRAGMENT : 0) |
+		      (f->exts.scattered ? MICA_DATA_SCATTERED : 0);
 	if (kind == MICA_DATA_CHUNK)
-		data.lclusterbits = mica_extlist_chunk_bits(&f->exts);
+		data->lclusterbits = mica_extlist_chunk_bits(&f->exts);
 	else if (kind == MICA_DATA_EXTENTS)
-		data.lclusterbits = (uint8_t)mica_extlist_uniform_bits(&f->exts);
-	if (f->exts.scattered)
-		data.flags |= MICA_DATA_SCATTERED;
-	if (kind == MICA_DATA_FLAT)
+		data->lclusterbits = (uint8_t)mica_extlist_uniform_bits(&f->exts);
+	if (kind == MICA_DATA_FLAT) {
+		data->blocks = (uint32_t)mica_div_round_up(inode->size - f->tail_len, MICA_BLOCK);
 		mica_extlist_clear(&f->exts);
-	data.count = (uint32_t)mica_extlist_count(&f->exts);
-	ret = mica_extlist_save(&f->exts, p->spool, f->tail, f->tail_len, &data.spool_off, err);
-	last->inode->data = data;
-	p->stats.bytes_stored += mica_outfile_pos(p->out) - f->origin;
+		/* kernels read the last block whole */
+		ret = data->blocks ? packer_align(p, err) : 0;
+		if (ret)
+			return ret;
+	}
+	data->count = (uint32_t)mica_extlist_count(&f->exts);
+	ret = mica_extlist_save(&f->exts, p->spool, f->tail, f->tail_len, &off, err);
+	data->spool_off = off;
 	return ret;
 }
 
@@ -84,7 +97,6 @@ static int file_lookup(struct mica_packer *p, const struct piece *piece,
 {
 	const struct mica_tinode *twin = mica_dedupe_find(p->dedupe, digest);
 
-	p->stats.bytes_in += piece->inode->size;
 	*known = twin != NULL;
 	if (!twin)
 		return mica_dedupe_add(p->dedupe, digest, piece->inode, err);
@@ -107,7 +119,7 @@ static int piece_store(struct mica_packer *p, const struct batch *b, const struc
 	if (ret || !piece->last)
 		return ret;
 	return piece->mode == PIECE_RAW ? packer_end_raw(p, piece, err)
-					: packer_end_clusters(p, err);
+					: packer_end_clusters(p, piece->inode, err);
 }
 
 /* A file of one piece: its digest is known before anything is written. */
@@ -123,13 +135,13 @@ static int single_store(struct mica_packer *p, const struct batch *b, const stru
 	if (ret || known)
 		return ret;
 	ret = piece_store(p, b, piece, err);
-	return ret ? ret : file_publish(p, piece, err);
+	return ret ? ret : packer_file_publish(p, piece->mode, piece->inode, err);
 }
 
 static int multi_store(struct mica_packer *p, const struct batch *b, const struct piece *piece,
 		       struct mica_err *err)
 {
-	struct store_file *f = &p->file;
+	struct store_file *f = p->cur;
 	uint8_t digest[MICA_DIGEST];
 	bool known;
 	int ret;
@@ -148,24 +160,47 @@ static int multi_store(struct mica_packer *p, const struct batch *b, const struc
 	ret = mica_keyhash_end(p->file_hash, digest, err);
 	if (!ret)
 		ret = file_lookup(p, piece, digest, &known, err);
-	return ret || known ? ret : file_publish(p, piece, err);
+	return ret || known ? ret : packer_file_publish(p, piece->mode, piece->inode, err);
+}
+
+static int batch_store(struct mica_packer *p, const struct batch *b, struct mica_err *err)
+{
+	int ret = 0;
+
+	p->cur = &p->file;
+	for (unsigned int i = 0; !ret && i < b->count; i++) {
+		const struct piece *piece = &b->pieces[i];
+
+		if (piece->first) {
+			packer_file_begin(p);
+			mica_outfile_mark(p->out); /* where a duplicate goes back to */
+			packer_digest_begin(p->file_hash, piece);
+		}
+		if (piece->first && piece->last && !piece->zeros)
+			ret = single_store(p, b, piece, err);
+		else
+			ret = multi_store(p, b, piece, err);
+	}
+	return ret;
 }
 
 int packer_store(void *ctx, void *job, struct mica_err *err)
 {
 	struct mica_packer *p = ctx;
-	struct batch *b = job;
 	int ret = 0;
 
-	for (unsigned int i = 0; !ret && i < b->count; i++) {
-		const struct piece *piece = &b->pieces[i];
-
-		if (piece->first)
-			file_begin(p, piece);
-		if (piece->first && piece->last && !piece->zeros)
-			ret = single_store(p, b, piece, err);
-		else
-			ret = multi_store(p, b, piece, err);
+	switch (((struct job *)job)->kind) {
+	case JOB_BATCH:
+		ret = batch_store(p, job, err);
+		break;
+	case JOB_SEGMENT:
+		ret = packer_segment_store(p, job, err);
+		break;
+	case JOB_EXTENTS:
+		ret = packer_extents_store(p, job, err);
+		break;
+	default:
+		break;
 	}
 	/* said while it happens, not when everything has been written */
 	if (!ret && mica_outfile_pos(p->out) > MICA_BYTES_MAX)

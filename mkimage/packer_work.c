@@ -104,13 +104,31 @@ static int piece_work(struct mica_packer *p, struct packer_worker *w, struct bat
 	return 0;
 }
 
-int packer_work(void *ctx, unsigned int worker, void *job, struct mica_err *err)
+static int batch_work(struct mica_packer *p, struct packer_worker *w, struct batch *b,
+		      struct mica_err *err)
 {
-	struct mica_packer *p = ctx;
-	struct batch *b = job;
 	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < b->count; i++)
-		ret = piece_work(p, &p->workers[worker], b, &b->pieces[i], err);
+		ret = piece_work(p, w, b, &b->pieces[i], err);
 	return ret;
+}
+
+int packer_work(void *ctx, unsigned int worker, void *job, struct mica_err *err)
+{
+	struct mica_packer *p = ctx;
+	struct packer_worker *w = &p->workers[worker];
+
+	switch (((struct job *)job)->kind) {
+	case JOB_BATCH:
+		return batch_work(p, w, job, err);
+	case JOB_HOARD:
+		return packer_hoard_look(p, w, job, err);
+	case JOB_SEGMENT:
+		return packer_segment_work(p, w, job, err);
+	case JOB_SLAB:
+		return packer_slab_look(p, w, job, err);
+	default:
+		return packer_extents_work(p, w, job, err);
+	}
 }

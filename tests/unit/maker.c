@@ -18,7 +18,11 @@ static const struct model *current;
 
 struct mica_build_opts maker_opts(const char *codec, uint32_t cluster, const char *compat)
 {
-	struct mica_build_opts o = {.cluster = cluster, .jobs = 2, .apply = {.uid = -1, .gid = -1}};
+	struct mica_build_opts o = {.cluster = cluster,
+				    .fragments = MICA_FRAGMENTS_SMALL,
+				    .memory = 64 << 20,
+				    .jobs = 2,
+				    .apply = {.uid = -1, .gid = -1}};
 	struct mica_err err;
 
 	assert_int_equal(mica_codec_spec_parse(codec, &o.codec, &err), 0);
@@ -44,7 +48,7 @@ const char *maker_path(void)
 int maker_build(const struct model *m, const struct mica_build_opts *opts, const char *path,
 		struct mica_build_stats *stats, struct mica_err *err)
 {
-	struct mica_layer layer = {0};
+	struct mica_layer layer = {.path = (char[]){"model"}};
 	struct mica_build_events events = {0};
 	struct mica_report report = {0};
 

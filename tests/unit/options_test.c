@@ -83,7 +83,9 @@ static void defaults(void **state)
 	assert_int_equal(operands, 2);
 	assert_string_equal(args[1], "image");
 	assert_string_equal(args[2], "source");
-	assert_int_equal(o.build.cluster, 256 << 10);
+	assert_int_equal(o.build.cluster, 512 << 10);
+	assert_int_equal(o.build.fragments, MICA_FRAGMENTS_SMALL);
+	assert_int_equal(o.build.memory, 512 << 20);
 	assert_in_range(o.build.jobs, 1, 64);
 	assert_int_equal(o.build.compat.kernel, MICA_KERNEL(6, 12));
 	assert_int_equal(o.build.codec.alg, EROFS_ALG_ZSTD);

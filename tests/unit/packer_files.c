@@ -24,7 +24,7 @@ size_t file_count;
 
 void start_image_at(const char *codec, uint32_t cluster, const char *compat, uint64_t base)
 {
-	opts = (struct mica_build_opts){.cluster = cluster, .jobs = 2};
+	opts = (struct mica_build_opts){.cluster = cluster, .memory = 64 * M, .jobs = 2};
 	assert_int_equal(mica_codec_spec_parse(codec, &opts.codec, &err), 0);
 	assert_int_equal(mica_compat_parse(compat, &opts.compat, &err), 0);
 	out = (struct mica_outfile){.base = base};
@@ -155,8 +155,8 @@ static void compare_encoded(const struct file *f, const struct place *p, const u
 	assert_true(pad < MICA_BLOCK && from[pad]);
 	if (!codec)
 		assert_int_equal(mica_decompressor_new(&codec, &err), 0);
-	if (mica_decompress(codec, opts.codec.alg, got, p->x.llen, from + pad, len - pad, true,
-			    &err))
+	if (mica_decompress(codec, opts.codec.alg, got, p->x.llen, from + pad, len - pad,
+			    !p->x.partial, &err))
 		fail_msg("%s", err.msg);
 	compare(f, p->la, got, p->x.llen);
 }

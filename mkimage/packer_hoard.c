@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* The hoard route: small files and tails, on their way into the packed inode. */
+#include <string.h>
+
+#include "../lib/util.h"
+#include "packer_int.h"
+
+#define LOOK_BYTES (512u << 10) /* of the hoard, looked at in one job */
+#define LOOK_FILES 512u
+#define HOARD_MIN  (4u << 20)
+#define HOARD_MAX  (256u << 20)
+#define HOARD_PART 8u /* of the memory that may be used, for each of the two */
+
+/* A file that is alone in the image is better off in its inode. */
+#define PACKED_MIN MICA_BLOCK
+
+int packer_hoard_init(struct mica_packer *p, struct mica_err *err)
+{
+	uint64_t want = p->opts->memory / HOARD_PART;
+	uint32_t cap = (uint32_t)mica_max(mica_min(want, HOARD_MAX), HOARD_MIN);
+	int ret = 0;
+
+	p->hoard.cur = &p->hoard.hoards[0];
+	for (unsigned int i = 0; !ret && i < 2; i++)
+		ret = mica_hoard_init(&p->hoard.hoards[i], mica_max(cap, 2 * p->opts->cluster),
+				      err);
+	return ret;
+}
+
+static void segment_free(struct segment *s)
+{
+	if (!s)
+		return;
+	free(s->parts);
+	free(s->in);
+	free(s->out);
+	free(s);
+}
+
+void packer_hoard_free(struct mica_packer *p)
+{
+	segment_free(p->hoard.seg);
+	while (p->hoard.free) {
+		struct segment *s = p->hoard.free;
+
+		p->hoard.free = s->next_free;
+		segment_free(s);
+	}
+	for (unsigned int i = 0; i < 2; i++)
+		mica_hoard_free(&p->hoard.hoards[i]);
+}
+
+/* --- looking ------------------------------------------------------------------ */
+
+int packer_hoard_look(struct mica_packer *p, struct packer_worker *w, struct hoard_look *look,
+		      struct mica_err *err)
+{
+	static const uint8_t domain[] = "hoard";
+	int ret = 0;
+
+	for (uint32_t i = look->first; !ret && i < look->end; i++) {
+		struct mica_hoard_file *f = &look->hoard->files[i];
+		const unsigned char *data = look->hoard->data + f->off;
+
+		mica_keyhash_begin(w->hash);
+		mica_keyhash_add(w->hash, domain, sizeof(domain));
+		mica_keyhash_add(w->hash, data, f->len);
+		ret = mica_keyhash_end(w->hash, f->digest, err);
+		mica_gear_sketch(&p->gear, data, f->len, &f->sketch);
+	}
+	return ret;
+}
+
+/* Files that nobody was told to look at yet. */
+static int look_submit(struct mica_packer *p, struct mica_err *err)
+{
+	struct hoard_look *look;
+
+	if (p->hoard.looked == p->hoard.cur->count)
+		return 0;
+	look = calloc(1, sizeof(*look));
+	if (!look)
+		return mica_err_nomem(err);
+	look->job.kind = JOB_HOARD;
+	look->hoard = p->hoard.cur;
+	look->first = p->hoard.looked;
+	look->end = p->hoard.cur->count;
+	p->hoard.looked = look->end;
+	return packer_submit(p, look, err);
+}
+
+static int hoard_empty(struct mica_packer *p, bool last, struct mica_err *err);
+
+/* --- gathering ---------------------------------------------------------------- */
+
+int packer_hoard_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t len,
+		       struct mica_err *err)
+{
+	struct mica_hoard *h = p->hoard.cur;
+	int ret = 0;
+
+	if (!mica_hoard_fits(h, len))
+		ret = hoard_empty(p, false, err);
+	h = p->hoard.cur;
+	h->files[h->count] = (struct mica_hoard_file){.inode = inode, .off = h->used};
+	return ret;
+}
+
+void packer_hoard_add(struct mica_packer *p, const void *buf, size_t len)
+{
+	struct mica_hoard *h = p->hoard.cur;
+
+	if (buf)
+		memcpy(h->data + h->used, buf, len);
+	else
+		memset(h->data + h->used, 0, len);
+	h->used += (uint32_t)len;
+}
+
+int packer_hoard_end(struct mica_packer *p, struct mica_err *err)
+{
+	struct mica_hoard *h = p->hoard.cur;
+	struct mica_hoard_file *f = &h->files[h->count++];
+
+	f->len = h->used - f->off;
+	if (h->used - h->files[p->hoard.looked].off < LOOK_BYTES &&
+	    h->count - p->hoard.looked < LOOK_FILES)
+		return 0;
+	return look_submit(p, err);
+}
+
+/* --- segments ----------------------------------------------------------------- */
+
+static int segment_get(struct mica_packer *p, struct mica_err *err)
+{
+	struct segment *s;
+	size_t room = packer_encoded_room(p->opts->cluster);
+
+	pthread_mutex_lock(&p->free_lock);
+	s = p->hoard.free;
+	if (s)
+		p->hoard.free = s->next_free;
+	pthread_mutex_unlock(&p->free_lock);
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return mica_err_nomem(err);
+		s->job.kind = JOB_SEGMENT;
+		s->in = malloc(p->opts->cluster);
+		s->out = malloc(room);
+		if (!s->in || !s->out) {
+			segment_free(s);
+			return mica_err_nomem(err);
+		}
+	}
+	s->hoard = p->hoard.cur;
+	s->la = p->hoard.size;
+	s->len = 0;
+	s->count = 0;
+	s->out_len = 0;
+	p->hoard.seg = s;
+	return 0;
+}
+
+void packer_segment_release(struct mica_packer *p, struct segment *s)
+{
+	pthread_mutex_lock(&p->free_lock);
+	s->next_free = p->hoard.free;
+	p->hoard.free = s;
+	pthread_mutex_unlock(&p->free_lock);
+}
+
+static int segment_submit(struct mica_packer *p, bool last, struct mica_err *err)
+{
+	struct segment *s = p->hoard.seg;
+
+	if (!s)
+		return 0;
+	p->hoard.seg = NULL;
+	s->plain_fits = packer_plain_fits(p, s->la, s->len, last);
+	return packer_submit(p, s, err);
+}
+
+static int segment_part(struct mica_packer *p, uint32_t off, uint32_t len, struct mica_err *err)
+{
+	struct segment *s;
+	int ret = p->hoard.seg ? 0 : segment_get(p, err);
+
+	if (ret)
+		return ret;
+	s = p->hoard.seg;
+	if (s->count == s->cap) {
+		uint32_t cap = s->cap ? s->cap * 2 : 64;
+		struct segment_part *parts = reallocarray(s->parts, cap, sizeof(*parts));
+
+		if (!parts)
+			return mica_err_nomem(err);
+		s->parts = parts;
+		s->cap = cap;
+	}
+	s->parts[s->count++] = (struct segment_part){off, len};
+	s->len += len;
+	p->hoard.size += len;
+	return 0;
+}
+
+/*
+ * A file's bytes behind those before it. A segment ends between two files where
+ * that leaves it more than half full: reading a file then decodes one segment. Two blocks are
+ * the least, since an extent must reach the next block of its file, and one that is within a
+ * single block cannot say that it takes two.
+ */
+static int segment_file(struct mica_packer *p, const struct mica_hoard_file *f, uint32_t most,
+			struct mica_err *err)
+{
+	uint32_t off = f->off, left = f->len;
+	struct segment *s = p->hoard.seg;
+	int ret = 0;
+
+	if (s && s->len + left > most && s->len > most / 2 && s->len >= 2 * MICA_BLOCK)
+		ret = segment_submit(p, false, err);
+	while (!ret && left) {
+		uint32_t used = p->hoard.seg ? p->hoard.seg->len : 0;
+		uint32_t n = (uint32_t)mica_min(left, most - used);
+
+		ret = segment_part(p, off, n, err);
+		off += n;
+		left -= n;
+		if (!ret && p->hoard.seg->len == most)
+			ret = segment_submit(p, false, err);
+	}
+	return ret;
+}
+
+/* Before encoded extents, one must reach the next block: what follows begins at one. */
+static int segment_pad(struct mica_packer *p, struct mica_err *err)
+{
+	uint32_t over = p->hoard.size % MICA_BLOCK;
+
+	if (p->opts->compat.extents || !over)
+		return 0;
+	/* behind the hoard's bytes stands a block of zeros */
+	return segment_part(p, p->hoard.cur->cap, MICA_BLOCK - over, err);
+}
+
+/* --- emptying ----------------------------------------------------------------- */
+
+/* Same content, same place; the first one of them is stored. */
+static int twins_find(struct mica_packer *p, struct mica_err *err)
+{
+	struct mica_hoard *h = p->hoard.cur;
+	int ret = 0;
+
+	for (uint32_t i = 0; !ret && i < h->count; i++) {
+		struct mica_hoard_file *f = &h->files[i];
+
+		f->twin = mica_dedupe_find(p->dedupe, f->digest);
+		if (f->twin)
+			p->bytes_dup += f->len;
+		else
+			ret = mica_dedupe_add(p->dedupe, f->digest, f->inode, err);
+	}
+	return ret;
+}
+
+/* The whole file, or the end of one whose extents the back knows about. */
+static void fragment_set(struct mica_hoard_file *f, uint64_t off)
+{
+	f->inode->data.fragment = off;
+	if (f->len == f->inode->size)
+		f->inode->data.kind = MICA_DATA_FRAGMENT;
+}
+
+static int segments_make(struct mica_packer *p, bool last, struct mica_err *err)
+{
+	struct mica_hoard *h = p->hoard.cur;
+	uint32_t most = mica_min(p->opts->cluster, packer_extent_max(p));
+	int ret = 0;
+
+	for (uint32_t i = mica_hoard_order(h); !ret && i != MICA_HOARD_END; i = h->files[i].next) {
+		fragment_set(&h->files[i], p->hoard.size);
+		ret = segment_file(p, &h->files[i], most, err);
+	}
+	if (!ret && !last)
+		ret = segment_pad(p, err);
+	return ret ? ret : segment_submit(p, last, err);
+}
+
+/* So few bytes that a packed inode would not pay: each file keeps its own, inline. */
+static int hoard_inline(struct mica_packer *p, struct mica_err *err)
+{
+	struct mica_hoard *h = p->hoard.cur;
+	int ret = 0;
+
+	for (uint32_t i = 0; !ret && i < h->count; i++) {
+		struct mica_hoard_file *f = &h->files[i];
+
+		if (f->twin)
+			continue;
+		f->inode->data.kind = MICA_DATA_FLAT;
+		f->inode->data.tail_len = f->len;
+		ret = mica_spool_write(p->spool, h->data + f->off, f->len,
+				       &f->inode->data.spool_off, err);
+	}
+	return ret;
+}
+
+static bool hoard_is_small(const struct mica_packer *p)
+{
+	const struct mica_hoard *h = p->hoard.cur;
+
+	if (p->hoard.size || h->used > PACKED_MIN)
+		return false;
+	for (uint32_t i = 0; i < h->count; i++)
+		if (h->files[i].len > MICA_TAIL_MAX || h->files[i].len != h->files[i].inode->size)
+			return false;
+	return true;
+}
+
+/* A file that has a twin is where the twin is. */
+static void twin_follow(struct mica_hoard_file *f, bool is_inline)
+{
+	if (is_inline)
+		f->inode->data = f->twin->data;
+	else
+		fragment_set(f, f->twin->data.fragment);
+}
+
+static int hoard_empty(struct mica_packer *p, bool last, struct mica_err *err)
+{
+	struct mica_hoard *h = p->hoard.cur;
+	bool is_inline = last && hoard_is_small(p);
+	int ret = look_submit(p, err);
+
+	/* afterwards nobody reads the other hoard any more, either */
+	if (!ret)
+		ret = mica_pipe_drain(p->pipe, err);
+	if (!ret)
+		ret = twins_find(p, err);
+	if (!ret)
+		ret = is_inline ? hoard_inline(p, err) : segments_make(p, last, err);
+	for (uint32_t i = 0; !ret && i < h->count; i++)
+		if (h->files[i].twin)
+			twin_follow(&h->files[i], is_inline);
+	p->hoard.cur = h == p->hoard.hoards ? h + 1 : p->hoard.hoards;
+	p->hoard.looked = 0;
+	mica_hoard_clear(p->hoard.cur);
+	return ret;
+}
+
+int packer_hoard_flush(struct mica_packer *p, struct mica_err *err)
+{
+	return p->hoard.cur->count ? hoard_empty(p, true, err) : 0;
+}

@@ -203,7 +203,7 @@ static int emit_outside(struct mica_emit *e, struct mica_tinode *inode, struct m
 	inode_encode(e, inode, &s, buf);
 	mica_window_start(&e->window, mica_outfile_outlet(e->out), pos);
 	ret = mica_window_write(&e->window, buf, s.isize, off, err);
-	if (!ret)
+	if (!ret && s.index_off)
 		ret = mica_emit_index(e, inode, &s, off + s.index_off, err);
 	return ret ? ret : mica_window_flush(&e->window, off + s.head, err);
 }

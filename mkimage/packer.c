@@ -377,7 +377,6 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t
 	p->chunk = chunk ? chunk : CHUNK_MIN;
 	inode->size = size;
 	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
-	p->bytes_in += size;
 	route_choose(p);
 	mica_verify_begin(p->verify);
 	return 0;
@@ -385,8 +384,10 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t
 
 int mica_packer_end(struct mica_packer *p, struct mica_err *err)
 {
-	if (p->fed == p->size)
+	if (p->fed == p->size) {
+		p->bytes_in += p->size;
 		return mica_verify_end(p->verify, p->inode, err);
+	}
 	return mica_err_set(err, MICA_E_INPUT, "only %" PRIu64 " of %" PRIu64 " bytes came", p->fed,
 			    p->size);
 }

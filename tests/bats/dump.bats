@@ -73,14 +73,14 @@ field() {
   mkdir big
   seq 1000000 | head -c 1M >big/one
   cp big/one big/same
-  "$MICA" mkimage --quiet -z lz4 -C 64K big.img big
+  "$MICA" mkimage --quiet -z lz4 -C 64K --compat 6.0 big.img big
   run -0 "$MICA" dump big.img
   [ "$(field Clusters)" = 16 ]
   [ "$(field 'Cluster mean decoded')" = 65536 ]
   [ "$(field 'Read mean decoded')" = 65536 ]
   # one part in nine is read as it is, a block at a time
   head -c 256K /dev/urandom >big/plain
-  "$MICA" mkimage --quiet -z lz4 -C 64K big.img big
+  "$MICA" mkimage --quiet -z lz4 -C 64K --compat 6.0 big.img big
   run -0 "$MICA" dump big.img
   [ "$(field Clusters)" = 16 ]
   [ "$(field 'Read mean decoded')" = $(((8 * 65536 + 4096) / 9)) ]

@@ -52,7 +52,8 @@ class Report:
             self.text(f"## Building: {corpus}, a tar of {facts['bytes'] / 1e6:.0f} MB with "
                       f"{facts['entries']} entries")
             self.table(["", "image MB", "ratio", "CPU s", "ratio", "wall s", "ratio", "peak MB",
-                        "mean extent KiB", "4 KiB decodes KiB", "IOPS", "cold us", "median us", "CPU us"],
+                        "mean extent KiB", "4 KiB decodes KiB", "IOPS", "cold us", "median us",
+                        "CPU us"],
                        [self.build(corpus, name) for name in names])
         if self.results["builds"]:
             self.text(f"Ratios are to `{SQUASHFS}` on the same corpus. Mean extent: what a "

@@ -78,6 +78,8 @@ def mica_rows():
     yield mica("lz4hc:12, 6.12", "-z lz4hc:12 --compat 6.12", slow=True)
     yield mica("deflate:6, 6.12", "-z deflate:6 --compat 6.12", needs=("deflate",))
     yield mica("lzma:6, 6.12", "-z lzma:6 --compat 6.12", needs=("lzma",), slow=True)
+    yield mica("zstd:22 1M, 6.17", "-z zstd:22 -C 1M --compat 6.17", slow=True)
+    yield mica("lzma:9 1M, 6.17", "-z lzma:9 -C 1M --compat 6.17", needs=("lzma",), slow=True)
     yield mica("none, 6.12", "-z none --compat 6.12")
     for name in BEST:
         compat = name.split()[-1]

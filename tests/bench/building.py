@@ -24,6 +24,8 @@ def build_one(results, programs, row, corpus, work):
     except Failed as error:
         entry["error"] = str(error)
         results.note(f"{corpus.name}, {row.name}: {error}")
+        if os.path.exists(image):
+            os.unlink(image)
         return
     for name, value in (("wall", wall), ("cpu", cpu), ("peak", peak)):
         entry.setdefault(name, []).append(value)

@@ -135,7 +135,8 @@ class Corpora:
             self.missing[name] = str(error)
             self.log(f"no corpus {name}: {error}")
             return None
-        return Corpus(name, tar, directory)
+        # mkfs.erofs takes no symlink for a directory
+        return Corpus(name, tar, os.path.realpath(directory))
 
     def make(self, name, tar):
         work = f"{self.cache}/{name}.work"

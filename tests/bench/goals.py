@@ -13,8 +13,10 @@ class Goals:
                         if name in results["corpora"] or name in results["missing"]]
 
     def ratio(self, corpus, ours, theirs, what):
+        """To the peer from the tar or from the directory, whichever serves it better."""
         one = self.results.build(corpus, ours, what)
-        other = self.results.build(corpus, theirs, what)
+        others = [self.results.build(corpus, name, what) for name in (theirs, theirs + ", directory")]
+        other = min(filter(None, others), default=None)
         return one / other if one and other else None
 
     @staticmethod

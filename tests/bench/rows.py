@@ -60,7 +60,8 @@ def mica_rows():
     yield mica("zstd:3, 6.12", "-z zstd:3 --compat 6.12")
     yield mica("zstd:3, 6.15", "-z zstd:3 --compat 6.15")
     yield mica("zstd:3, 6.17", "-z zstd:3 --compat 6.17")
-    yield mica("zstd:3, 6.12, directory", "-z zstd:3 --compat 6.12", "%D", corpora=("root",))
+    yield mica("zstd:3, 6.12, directory", "-z zstd:3 --compat 6.12", "%D",
+               corpora=("root", "nm"))
     for size in ("64K", "128K", "512K"):
         yield mica(f"zstd:3, 6.12, {size}", f"-z zstd:3 --compat 6.12 -C {size}")
     for size in ("128K", "1M"):
@@ -89,7 +90,7 @@ def mica_rows():
 def squashfs_rows(program):
     yield mksquashfs(program, "zstd:3", "-comp zstd -Xcompression-level 3")
     yield mksquashfs(program, "zstd:3, directory", "-comp zstd -Xcompression-level 3", "%D",
-                     corpora=("root",))
+                     corpora=("root", "nm"))
     yield mksquashfs(program, "lz4", "-comp lz4")
     yield mksquashfs(program, "zstd:22 1M", "-comp zstd -Xcompression-level 22 -b 1M", slow=True)
     yield mksquashfs(program, "xz 1M", "-comp xz -Xbcj x86 -b 1M", slow=True)

@@ -15,7 +15,8 @@ class Goals:
     def ratio(self, corpus, ours, theirs, what):
         """To the peer from the tar or from the directory, whichever serves it better."""
         one = self.results.build(corpus, ours, what)
-        others = [self.results.build(corpus, name, what) for name in (theirs, theirs + ", directory")]
+        names = (theirs, theirs + ", directory")
+        others = [self.results.build(corpus, name, what) for name in names]
         other = min(filter(None, others), default=None)
         return one / other if one and other else None
 

@@ -92,7 +92,7 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 	if (!ret)
 		ret = mica_outfile_zeros(b->out, MICA_BLOCK, err); /* the superblock's */
 	if (!ret)
-		ret = mica_spool_new(target, &b->spool, err);
+		ret = mica_spool_new(mica_outfile_path(b->out), &b->spool, err);
 	if (!ret)
 		ret = mica_xattrs_new(b->spool, &b->xattrs, err);
 	if (!ret)

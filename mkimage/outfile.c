@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -17,6 +18,8 @@
 
 #define OUT_BUFFER (1u << 20)
 #define COPY_MAX   (1u << 30)
+
+#define SYMLINKS_MAX 40 /* as in the kernel */
 
 /* How another file's bytes come in, the best way first. */
 enum {
@@ -41,6 +44,10 @@ static int target_check(const char *path, struct mica_err *err)
 
 	if (!*path)
 		return mica_err_set(err, MICA_E_USAGE, "an image needs a name");
+	if (!strcmp(path, "-"))
+		return mica_err_set(
+			err, MICA_E_USAGE,
+			"an image cannot go to standard output; './-' is a file's name");
 	if (stat(path, &st) < 0)
 		return errno == ENOENT ? 0 : mica_err_sys(err, errno, "%s", path);
 	if (!S_ISREG(st.st_mode))
@@ -48,6 +55,31 @@ static int target_check(const char *path, struct mica_err *err)
 			err, MICA_E_USAGE,
 			"%s: exists and is not a regular file; an image replaces only those", path);
 	return 0;
+}
+
+/* Where a symlink leads, if there is nothing yet, too: what is renamed to path would replace it. */
+static int target_resolve(const char *path, char **out, struct mica_err *err)
+{
+	cleanup_free char *at = strdup(path);
+
+	for (int i = 0; at && i < SYMLINKS_MAX; i++) {
+		char link[PATH_MAX];
+		ssize_t len = readlink(at, link, sizeof(link) - 1);
+		const char *slash = strrchr(at, '/');
+		char *next;
+
+		if (len < 0) {
+			*out = mica_steal_pointer(&at);
+			return 0;
+		}
+		link[len] = 0;
+		if (asprintf(&next, "%.*s%s", *link == '/' || !slash ? 0 : (int)(slash - at + 1),
+			     at, link) < 0)
+			return mica_err_nomem(err);
+		free(at);
+		at = next;
+	}
+	return at ? mica_err_sys(err, ELOOP, "%s", path) : mica_err_nomem(err);
 }
 
 int mica_outfile_new(const char *path, struct mica_outfile **out, struct mica_err *err)
@@ -64,15 +96,21 @@ int mica_outfile_new(const char *path, struct mica_outfile **out, struct mica_er
 	XXH3_128bits_reset(&f->sum);
 	mica_outfile_mark(f);
 	f->tmp.fd = -1;
-	f->path = strdup(path);
 	f->buf = malloc(OUT_BUFFER);
-	ret = f->path && f->buf ? mica_tmpfile_open(path, true, &f->tmp, err) : mica_err_nomem(err);
+	ret = f->buf ? target_resolve(path, &f->path, err) : mica_err_nomem(err);
+	if (!ret)
+		ret = mica_tmpfile_open(f->path, true, &f->tmp, err);
 	if (ret) {
 		mica_outfile_free(f);
 		return ret;
 	}
 	*out = f;
 	return 0;
+}
+
+const char *mica_outfile_path(const struct mica_outfile *f)
+{
+	return f->path;
 }
 
 int mica_outfile_stat(const struct mica_outfile *f, struct stat *st, struct mica_err *err)

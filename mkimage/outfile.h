@@ -23,6 +23,9 @@ struct mica_outfile;
 /* path: the target; an existing regular file is replaced by publish. */
 int mica_outfile_new(const char *path, struct mica_outfile **out, struct mica_err *err);
 
+/* Where the image will be: behind the symlinks of its path. Valid as long as out. */
+const char *mica_outfile_path(const struct mica_outfile *out);
+
 /* The file that is written, by fstat(2). */
 int mica_outfile_stat(const struct mica_outfile *f, struct stat *st, struct mica_err *err);
 

@@ -216,6 +216,44 @@ P
   [ -s good.tar ]
 }
 
+@test "a target that is a symlink" {
+  sample_tar
+  mkdir images
+  ln -s ../images/new target/link
+  mkimage target/link good.tar
+  [ -L target/link ]
+  "$MICA" fsck images/new
+  # again, over the image that is there now
+  mkimage target/link src
+  [ -L target/link ]
+  assert_equal "$(find target images -mindepth 1 | sort | paste -sd" ")" "images/new target/link"
+  # as /dev/stdout is one
+  ln -s /proc/self/fd/1 stdout
+  "$MICA" mkimage --quiet stdout good.tar >redirected
+  [ -L stdout ]
+  "$MICA" fsck redirected
+  ln -sf loop target/loop
+  run "$MICA" mkimage target/loop good.tar
+  assert_status 1
+  assert_has 'Too many levels of symbolic links'
+}
+
+@test "a target that is no file" {
+  sample_tar
+  run "$MICA" mkimage - good.tar
+  assert_status 1
+  assert_has 'cannot go to standard output'
+  [ ! -e - ]
+  ln -s /proc/self/fd/1 stdout
+  run bash -c '"$0" mkimage stdout good.tar | cat' "$MICA"
+  assert_has 'not a regular file'
+  [ -L stdout ]
+  mkfifo target/fifo
+  run "$MICA" mkimage target/fifo good.tar
+  assert_status 1
+  assert_has 'not a regular file'
+}
+
 @test "a target on a read-only file system" {
   require_root
   sample_tar

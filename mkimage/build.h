@@ -9,6 +9,7 @@
 #include "../lib/codec.h"
 #include "apply.h"
 #include "compat.h"
+#include "data.h"
 #include "layers.h"
 #include "report.h"
 
@@ -37,7 +38,19 @@ struct mica_build_opts {
 	struct mica_apply_opts apply;
 	struct mica_bases *bases; /* the sources, which are referred to; NULL: they are copied */
 	bool flat;		  /* they are joined to the image, instead of devices */
+	bool small_blocks;	  /* of 512 bytes instead of 4096 */
 };
+
+static inline unsigned int mica_block_bits(const struct mica_build_opts *opts)
+{
+	return opts->small_blocks ? MICA_SMALL_BLOCK_BITS : MICA_BLOCK_BITS;
+}
+
+/* Bytes of the longest inline tail. */
+static inline uint32_t mica_tail_max(const struct mica_build_opts *opts)
+{
+	return opts->small_blocks ? MICA_SMALL_TAIL_MAX : MICA_TAIL_MAX;
+}
 
 struct mica_packer_stats {
 	uint64_t bytes_in;     /* file contents, holes included */

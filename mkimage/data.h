@@ -6,14 +6,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What data are cut and aligned to; the image's blocks are as large, or small ones. */
 #define MICA_BLOCK	4096u
 #define MICA_BLOCK_BITS 12u
+
+#define MICA_SMALL_BLOCK_BITS 9u /* those of a tar */
 
 /*
  * The longest inline tail. The rest of its block holds the inode, and the
  * xattr header with up to 100 shared ids, so that every tail finds its place.
  */
 #define MICA_TAIL_MAX 3584u
+/* In a small block a tail starts at most 31 bytes behind the start of one. */
+#define MICA_SMALL_TAIL_MAX ((1u << MICA_SMALL_BLOCK_BITS) - 32u)
 
 enum mica_data_kind {
 	MICA_DATA_NONE,	     /* no bytes at all */

@@ -58,7 +58,7 @@ static struct cursor cursor_start(const struct mica_tnode *dir, bool dot)
 	return (struct cursor){.dir = dir, .child = dir->inode->children, .dots = !dot};
 }
 
-uint64_t mica_dirents_size(const struct mica_tnode *dir, bool dot)
+uint64_t mica_dirents_size(const struct mica_tnode *dir, bool dot, uint32_t block)
 {
 	struct cursor c = cursor_start(dir, dot);
 	uint64_t full = 0;
@@ -66,8 +66,8 @@ uint64_t mica_dirents_size(const struct mica_tnode *dir, bool dot)
 	struct name n;
 
 	while (cursor_next(&c, &n)) {
-		if (used + ENTRY + n.len > MICA_BLOCK) {
-			full += MICA_BLOCK;
+		if (used + ENTRY + n.len > block) {
+			full += block;
 			used = 0;
 		}
 		used += ENTRY + n.len;
@@ -75,14 +75,14 @@ uint64_t mica_dirents_size(const struct mica_tnode *dir, bool dot)
 	return full + used;
 }
 
-/* How many names from c on fit into one block, and their bytes. */
-static unsigned int block_fill(struct cursor c, uint32_t *used)
+/* How many names from c on fit into one block of that many bytes, and their bytes. */
+static unsigned int block_fill(struct cursor c, uint32_t block, uint32_t *used)
 {
 	unsigned int count = 0;
 	struct name n;
 
 	*used = 0;
-	while (cursor_next(&c, &n) && *used + ENTRY + n.len <= MICA_BLOCK) {
+	while (cursor_next(&c, &n) && *used + ENTRY + n.len <= block) {
 		*used += ENTRY + n.len;
 		count++;
 	}
@@ -106,7 +106,7 @@ static void block_encode(struct cursor *c, unsigned int count, unsigned char *bl
 	}
 }
 
-int mica_dirents_encode(const struct mica_tnode *dir, bool dot,
+int mica_dirents_encode(const struct mica_tnode *dir, bool dot, uint32_t block,
 			int (*emit)(void *ctx, const void *block, uint32_t len,
 				    struct mica_err *err),
 			void *ctx, struct mica_err *err)
@@ -115,12 +115,12 @@ int mica_dirents_encode(const struct mica_tnode *dir, bool dot,
 	int ret = 0;
 
 	while (!ret && (c.child || c.dots < 2)) {
-		unsigned char block[MICA_BLOCK] = {0};
+		unsigned char buf[MICA_BLOCK] = {0};
 		uint32_t used;
-		unsigned int count = block_fill(c, &used);
+		unsigned int count = block_fill(c, block, &used);
 
-		block_encode(&c, count, block);
-		ret = emit(ctx, block, c.child || c.dots < 2 ? MICA_BLOCK : used, err);
+		block_encode(&c, count, buf);
+		ret = emit(ctx, buf, c.child || c.dots < 2 ? block : used, err);
 	}
 	return ret;
 }

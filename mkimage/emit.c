@@ -13,6 +13,7 @@
 struct dir_blocks {
 	struct mica_outfile *out;
 	uint32_t left; /* what is behind them is inline */
+	uint32_t block;
 };
 
 static int emit_dir_block(void *ctx, const void *block, uint32_t len, struct mica_err *err)
@@ -24,17 +25,19 @@ static int emit_dir_block(void *ctx, const void *block, uint32_t len, struct mic
 		return 0;
 	b->left--;
 	memcpy(full, block, len);
-	return mica_outfile_write(b->out, full, sizeof(full), err);
+	return mica_outfile_write(b->out, full, b->block, err);
 }
 
 static int visit_dir_blocks(void *ctx, struct mica_tnode *node, struct mica_err *err)
 {
 	struct mica_emit *e = ctx;
-	struct dir_blocks b = {e->out, node->inode->data.blocks};
+	const struct mica_layout *l = e->layout;
+	struct dir_blocks b = {e->out, node->inode->data.blocks, l->block};
 
 	if (!S_ISDIR(node->inode->mode) || !b.left)
 		return 0;
-	return mica_dirents_encode(node, !e->layout->opts->compat.extents, emit_dir_block, &b, err);
+	return mica_dirents_encode(node, !l->opts->compat.extents, l->block, emit_dir_block, &b,
+				   err);
 }
 
 static uint32_t inode_u(const struct mica_layout *l, const struct mica_tinode *i,
@@ -47,10 +50,10 @@ static uint32_t inode_u(const struct mica_layout *l, const struct mica_tinode *i
 	case EROFS_LAYOUT_COMPRESSED_FULL:
 		return i->data.blocks;
 	case EROFS_LAYOUT_CHUNK:
-		return s->chunk_bits - MICA_BLOCK_BITS;
+		return s->chunk_bits - l->block_bits;
 	default:
-		return (uint32_t)(mica_bases_address(l->opts->bases, i->data.dev, i->data.start) /
-				  MICA_BLOCK);
+		return (uint32_t)(mica_bases_address(l->opts->bases, i->data.dev, i->data.start) >>
+				  l->block_bits);
 	}
 }
 
@@ -129,7 +132,8 @@ static int emit_tail(struct mica_emit *e, const struct mica_tnode *node, const s
 	int ret;
 
 	if (S_ISDIR(i->mode))
-		ret = mica_dirents_encode(node, !s->dot_omitted, keep_dir_tail, &t, err);
+		ret = mica_dirents_encode(node, !s->dot_omitted, e->layout->block, keep_dir_tail,
+					  &t, err);
 	else
 		ret = mica_spool_read(e->spool, t.buf, s->tail, mica_extlist_tail(&i->data), err);
 	return ret ? ret : mica_window_write(&e->window, t.buf, s->tail, off, err);

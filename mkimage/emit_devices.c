@@ -12,7 +12,7 @@ void mica_emit_device(const struct mica_emit *e, unsigned int base, void *slot)
 	const struct mica_base *l = &e->layout->opts->bases->v[base];
 	struct erofs_device_disk d = {
 		.blocks_lo = le32_make((uint32_t)l->blocks),
-		.uniaddr_lo = le32_make((uint32_t)(l->start / MICA_BLOCK)),
+		.uniaddr_lo = le32_make((uint32_t)(l->start >> e->layout->block_bits)),
 	};
 	char tag[MICA_UUID_TEXT];
 

@@ -25,19 +25,19 @@ int mica_sink_put(struct mica_sink *s, const void *buf, size_t len, struct mica_
 }
 
 static int index_chunks(struct mica_extreader *l, struct mica_sink *s, unsigned int bits,
-			struct mica_err *err)
+			unsigned int block_bits, struct mica_err *err)
 {
 	const struct mica_pext *x;
 	int ret = 0;
 
 	while ((x = mica_extreader_next(l, &ret, err))) {
 		uint64_t chunks = mica_div_round_up(x->llen, 1ULL << bits);
-		uint64_t block = x->pstart / MICA_BLOCK;
+		uint64_t block = x->pstart >> block_bits;
 
 		for (uint64_t i = 0; !ret && i < chunks; i++) {
 			le32 v = le32_make(x->plen ? (uint32_t)block : EROFS_NULL_BLK);
 
-			block += 1ULL << (bits - MICA_BLOCK_BITS);
+			block += 1ULL << (bits - block_bits);
 			ret = mica_sink_put(s, &v, sizeof(v), err);
 		}
 		if (ret)
@@ -166,14 +166,14 @@ static struct erofs_map_header_disk map_header_lclusters(const struct mica_tinod
 }
 
 static int index_put(struct mica_extreader *l, struct mica_sink *s, const struct mica_tinode *inode,
-		     const struct mica_shape *shape, struct mica_err *err)
+		     const struct mica_shape *shape, unsigned int block_bits, struct mica_err *err)
 {
 	struct erofs_map_header_disk h;
 	int ret;
 
 	switch (inode->data.kind) {
 	case MICA_DATA_CHUNK:
-		return index_chunks(l, s, shape->chunk_bits, err);
+		return index_chunks(l, s, shape->chunk_bits, block_bits, err);
 	case MICA_DATA_FRAGMENT:
 		h = map_header_whole(inode->data.fragment);
 		return mica_sink_put(s, &h, sizeof(h), err);
@@ -203,6 +203,6 @@ int mica_emit_index(struct mica_emit *e, const struct mica_tinode *inode,
 
 	mica_extreader_start(&l, e->spool, &inode->data);
 	l.bases = e->layout->opts->bases;
-	ret = index_put(&l, &s, inode, shape, err);
+	ret = index_put(&l, &s, inode, shape, e->layout->block_bits, err);
 	return ret ? ret : mica_sink_flush(&s, err);
 }

@@ -147,19 +147,20 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 	struct erofs_super_disk sb = {
 		.magic = le32_make(EROFS_MAGIC),
 		.feature_compat = le32_make(features_compat(l)),
-		.blkszbits = MICA_BLOCK_BITS,
+		.blkszbits = (uint8_t)l->block_bits,
 		.inos = le64_make(l->inodes),
 		.epoch = le64_make((uint64_t)l->epoch),
 		.fixed_nsec = le32_make(l->fixed_nsec),
-		.blocks_lo = le32_make((uint32_t)(l->end / MICA_BLOCK)),
-		.meta_blkaddr = le32_make((uint32_t)(l->nid_base / MICA_BLOCK)),
-		.xattr_blkaddr = le32_make((uint32_t)(l->xattr_start / MICA_BLOCK)),
+		.blocks_lo = le32_make((uint32_t)(l->end >> l->block_bits)),
+		.meta_blkaddr = le32_make((uint32_t)(l->nid_base >> l->block_bits)),
+		.xattr_blkaddr = le32_make((uint32_t)(l->xattr_start >> l->block_bits)),
 		.feature_incompat = le32_make(features(l)),
 		.sb_extslots = l->metabox ? 1 : 0,
 		.metabox_nid = le64_make(e->metabox_nid),
 	};
 	size_t size = erofs_super_size(&sb);
-	size_t checked = MICA_BLOCK - EROFS_SUPER_OFFSET;
+	/* the rest of its block, or all of a small one */
+	size_t checked = l->block > EROFS_SUPER_OFFSET ? l->block - EROFS_SUPER_OFFSET : l->block;
 	uint8_t rest[MICA_SEAL_SUM];
 
 	/* with 48BIT the two bytes hold the high half of the block count, which is zero */

@@ -171,9 +171,11 @@ void mica_layout_shape(const struct mica_layout *l, const struct mica_tinode *i,
 
 static void gap_add(struct planner *p, uint64_t from, uint64_t to)
 {
+	uint32_t block = p->l->block;
+
 	/* an inline tail must not cross a block, so a gap is used within one */
 	while (from < to) {
-		uint64_t end = mica_min(to, mica_round_down(from, MICA_BLOCK) + MICA_BLOCK);
+		uint64_t end = mica_min(to, mica_round_down(from, block) + block);
 
 		if (end - from >= EROFS_NID_UNIT)
 			p->gaps[p->next_gap++ % GAPS] =
@@ -206,24 +208,29 @@ static bool gap_take(struct planner *p, uint64_t size, uint64_t *off)
 /* The address of an inode: in a gap, or behind the last one. */
 static uint64_t inode_place(struct planner *p, const struct mica_shape *s)
 {
+	uint32_t block = p->l->block;
 	uint64_t off = p->cursor, tail = off + s->head;
 
-	if (!p->l->metabox && s->head + s->tail <= MICA_BLOCK &&
-	    gap_take(p, s->head + s->tail, &off))
+	if (!p->l->metabox && s->head + s->tail <= block && gap_take(p, s->head + s->tail, &off))
 		return off;
-	if (s->tail && tail % MICA_BLOCK + s->tail > MICA_BLOCK) {
-		off = mica_round_up(mica_round_up(tail, MICA_BLOCK) - s->head, EROFS_NID_UNIT);
+	if (s->tail && tail % block + s->tail > block) {
+		off = mica_round_up(mica_round_up(tail, block) - s->head, EROFS_NID_UNIT);
 		gap_add(p, p->cursor, off);
 	}
 	p->cursor = mica_round_up(off + s->head + s->tail, EROFS_NID_UNIT);
 	return off;
 }
 
-static int too_large(uint64_t bytes, struct mica_err *err)
+static uint64_t bytes_max(const struct mica_layout *l)
+{
+	return (uint64_t)MICA_BLOCKS_MAX << l->block_bits;
+}
+
+static int too_large(const struct mica_layout *l, uint64_t bytes, struct mica_err *err)
 {
 	return mica_err_set(err, MICA_E_LIMIT,
 			    "the image would be %" PRIu64 " bytes or more; the limit is %" PRIu64,
-			    bytes, MICA_BYTES_MAX);
+			    bytes, bytes_max(l));
 }
 
 static int visit_place(void *ctx, struct mica_tnode *node, struct mica_err *err)
@@ -245,7 +252,7 @@ static int visit_place(void *ctx, struct mica_tnode *node, struct mica_err *err)
 	l->any_shared |= i->data.kind == MICA_DATA_FRAGMENT ||
 			 i->data.flags & (MICA_DATA_TAIL_FRAGMENT | MICA_DATA_SCATTERED);
 	/* each time: the maps of a few enormous sparse files would be more than 64 bits can count */
-	return p->cursor > MICA_BYTES_MAX ? too_large(p->cursor, err) : 0;
+	return p->cursor > bytes_max(l) ? too_large(l, p->cursor, err) : 0;
 }
 
 struct census {
@@ -266,8 +273,8 @@ static void census_times(struct census *c, const struct mica_tinode *i)
 /* The bytes of a directory's last block that lie behind its inode. */
 static uint32_t dir_tail(const struct mica_layout *l, const struct mica_tinode *i)
 {
-	uint32_t tail = i->size ? (uint32_t)((i->size - 1) % MICA_BLOCK) + 1 : 0;
-	uint32_t most = MICA_TAIL_MAX;
+	uint32_t tail = i->size ? (uint32_t)((i->size - 1) % l->block) + 1 : 0;
+	uint32_t most = mica_tail_max(l->opts);
 
 	if (l->metabox)
 		most = i->xattrs ? DIR_TAIL_XATTRS : MICA_BLOCK;
@@ -278,17 +285,18 @@ static int visit_census(void *ctx, struct mica_tnode *node, struct mica_err *err
 {
 	struct census *c = ctx;
 	struct mica_tinode *i = node->inode;
+	const struct mica_layout *l = c->l;
 
 	(void)err;
 	census_times(c, i);
-	mica_xattrs_ref(c->l->xattrs, i->xattrs);
+	mica_xattrs_ref(l->xattrs, i->xattrs);
 	if (!S_ISDIR(i->mode))
 		return 0;
-	i->size = mica_dirents_size(node, !c->l->opts->compat.extents);
-	i->data = (struct mica_data){.kind = MICA_DATA_FLAT, .tail_len = dir_tail(c->l, i)};
-	i->data.blocks = (uint32_t)mica_div_round_up(i->size - i->data.tail_len, MICA_BLOCK);
+	i->size = mica_dirents_size(node, !l->opts->compat.extents, l->block);
+	i->data = (struct mica_data){.kind = MICA_DATA_FLAT, .tail_len = dir_tail(l, i)};
+	i->data.blocks = (uint32_t)mica_div_round_up(i->size - i->data.tail_len, l->block);
 	if (i->data.blocks)
-		i->data.start = c->dir_block * MICA_BLOCK;
+		i->data.start = c->dir_block << l->block_bits;
 	c->dir_block += i->data.blocks;
 	return 0;
 }
@@ -316,9 +324,9 @@ static uint64_t places_start(struct mica_layout *l, uint64_t dir_end)
 	l->xattr_start = dir_end;
 	/* nid 0 stays unused: user space takes inode number 0 for a deleted entry */
 	start = mica_round_up(l->xattr_start + l->xattr_bytes, EROFS_NID_UNIT);
-	if (start % MICA_BLOCK == 0)
+	if (start % l->block == 0)
 		start += EROFS_NID_UNIT;
-	l->nid_base = mica_round_down(start, MICA_BLOCK);
+	l->nid_base = mica_round_down(start, l->block);
 	return start;
 }
 
@@ -335,7 +343,7 @@ static int devices_place(struct mica_layout *l, uint64_t *dir_block, struct mica
 	if (bytes <= MICA_BLOCK - MICA_DEVT_OFFSET)
 		return 0;
 	l->devt_off = l->meta_start;
-	*dir_block += mica_div_round_up(bytes, MICA_BLOCK);
+	*dir_block += mica_round_up(bytes, MICA_BLOCK) >> l->block_bits;
 	if (l->devt_off / EROFS_DEVSLOT_SIZE <= UINT16_MAX)
 		return 0;
 	return mica_err_set(err, MICA_E_LIMIT,
@@ -350,16 +358,18 @@ int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *
 	struct planner *p;
 	int ret;
 
+	l->block_bits = mica_block_bits(l->opts);
+	l->block = 1u << l->block_bits;
 	l->metabox = l->opts->compat.metabox && l->opts->meta_cluster && !l->opts->codec.none;
 	l->meta_start = mica_round_up(data_end, MICA_BLOCK);
-	c.dir_block = l->meta_start / MICA_BLOCK;
+	c.dir_block = l->meta_start >> l->block_bits;
 	ret = devices_place(l, &c.dir_block, err);
 	if (ret)
 		return ret;
 	ret = mica_layout_walk(l->tree, false, visit_census, &c, err);
 	if (ret)
 		return ret;
-	if (l->metabox && c.dir_block == l->meta_start / MICA_BLOCK)
+	if (l->metabox && c.dir_block == l->meta_start >> l->block_bits)
 		l->meta_start = data_end; /* encoded bytes need no alignment */
 	epoch_choose(l, &c);
 	mica_xattrs_place(l->xattrs, &l->xattr_bytes);
@@ -371,7 +381,7 @@ int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *
 	if (!p)
 		return mica_err_nomem(err);
 	p->l = l;
-	p->cursor = places_start(l, c.dir_block * MICA_BLOCK);
+	p->cursor = places_start(l, c.dir_block << l->block_bits);
 	ret = mica_layout_walk_places(l, visit_place, p, err);
 	if (l->packed) {
 		l->packed->mtime = l->epoch;

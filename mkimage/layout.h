@@ -25,7 +25,9 @@ struct mica_layout {
 	struct mica_tree *tree;
 	struct mica_xattrs *xattrs;
 	struct mica_tinode *packed; /* the packed inode, which has no name; NULL: none */
-	int64_t epoch;		    /* compact inodes' time base */
+	unsigned int block_bits;    /* log2 of .block, bytes of the image's blocks */
+	uint32_t block;
+	int64_t epoch; /* compact inodes' time base */
 	uint32_t fixed_nsec;
 	bool metabox;
 	uint64_t meta_start;  /* bytes: where the data ends */

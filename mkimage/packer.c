@@ -400,7 +400,7 @@ int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const 
 	if (ret)
 		return ret;
 	/* short ones are inline and need no pass through the workers */
-	if (len <= MICA_TAIL_MAX) {
+	if (len <= mica_tail_max(p->opts)) {
 		inode->data.kind = MICA_DATA_FLAT;
 		inode->data.tail_len = (uint32_t)len;
 		mica_verify_add(p->verify, target, len);

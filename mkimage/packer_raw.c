@@ -64,7 +64,7 @@ static int raw_end_zeros(struct mica_packer *p, uint32_t chunk, struct mica_err 
 		return ret;
 	if (f->any_hole || !f->done || rest >= MICA_BLOCK)
 		return raw_hole(p, rest, err);
-	if (rest > MICA_TAIL_MAX)
+	if (rest > mica_tail_max(p->opts))
 		return raw_zeros(p, rest, err);
 	memset(f->tail, 0, rest);
 	f->tail_len = (uint32_t)rest;
@@ -97,7 +97,7 @@ static int raw_data(struct mica_packer *p, const struct piece *piece, const unsi
 	if (ret)
 		return ret;
 	start = mica_outfile_pos(p->out);
-	if (file_ends && !f->any_hole && tail && tail <= MICA_TAIL_MAX) {
+	if (file_ends && !f->any_hole && tail && tail <= mica_tail_max(p->opts)) {
 		ret = mica_outfile_write(p->out, in, len - tail, err);
 		memcpy(f->tail, in + len - tail, tail);
 		f->tail_len = tail;

@@ -345,6 +345,23 @@ static void a_failure_leaves_nothing(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Blocks of 512 bytes, the unit of a tar. */
+static void small_blocks(void **state)
+{
+	static const char *const levels[] = {"6.4", "6.15"};
+
+	(void)state;
+	for (uint64_t seed = 100; seed < 110; seed++) {
+		struct model model = random_model(seed, 10 + seed % 7 * 20, 64 * K);
+		struct mica_build_opts o = maker_opts("none", 64 * K, levels[seed % 2]);
+
+		o.small_blocks = true;
+		o.verify = true;
+		maker_round_trip(&model, &o, NULL);
+		random_model_free(&model);
+	}
+}
+
 /* BUILD_SEEDS=FIRST-LAST chooses others than the first 24. */
 static void random_trees(void **state)
 {
@@ -381,6 +398,7 @@ int main(void)
 		cmocka_unit_test(same_input_same_bytes),
 		cmocka_unit_test(the_uuid_follows_the_content),
 		cmocka_unit_test(a_failure_leaves_nothing),
+		cmocka_unit_test(small_blocks),
 		cmocka_unit_test(random_trees),
 	};
 

@@ -14,7 +14,8 @@
 #include "../../lib/util.h"
 #include "../../mkimage/dirents.h"
 
-#define BLOCK 4096u
+static uint32_t block_size = 4096;
+
 #define ENTRY 12u
 
 static struct mica_tree *tree;
@@ -59,8 +60,8 @@ static int keep_block(void *ctx, const void *block, uint32_t len, struct mica_er
 {
 	(void)ctx;
 	(void)err;
-	assert_in_range(len, 1, BLOCK);
-	assert_int_equal(encoded_len % BLOCK, 0); /* only the last one is short */
+	assert_in_range(len, 1, block_size);
+	assert_int_equal(encoded_len % block_size, 0); /* only the last one is short */
 	encoded = realloc(encoded, encoded_len + len);
 	assert_non_null(encoded);
 	memcpy(encoded + encoded_len, block, len);
@@ -75,8 +76,8 @@ static void encode(struct mica_tnode *dir)
 	struct mica_err err;
 
 	assert_int_equal(mica_tree_finish(tree, &counts, &err), 0);
-	assert_int_equal(mica_dirents_encode(dir, true, keep_block, NULL, &err), 0);
-	assert_int_equal(encoded_len, mica_dirents_size(dir, true));
+	assert_int_equal(mica_dirents_encode(dir, true, block_size, keep_block, NULL, &err), 0);
+	assert_int_equal(encoded_len, mica_dirents_size(dir, true, block_size));
 }
 
 struct seen {
@@ -128,15 +129,15 @@ static uint64_t walk(void (*visit)(const struct seen *s, uint64_t n))
 	uint64_t n = 0;
 	uint32_t used = 0;
 
-	for (uint64_t off = 0; off < encoded_len; off += BLOCK) {
-		uint32_t size = (uint32_t)mica_min(BLOCK, encoded_len - off);
+	for (uint64_t off = 0; off < encoded_len; off += block_size) {
+		uint32_t size = (uint32_t)mica_min(block_size, encoded_len - off);
 		uint32_t count = block_count(off);
 
 		for (uint32_t i = 0; i < count; i++, n++) {
 			struct seen s = entry_at(off, size, i);
 
 			if (off && !i)
-				assert_true(used + ENTRY + s.len > BLOCK);
+				assert_true(used + ENTRY + s.len > block_size);
 			used = i ? used + ENTRY + s.len : ENTRY + s.len;
 			if (n)
 				assert_true(strcmp(before.name, s.name) < 0);
@@ -146,7 +147,7 @@ static uint64_t walk(void (*visit)(const struct seen *s, uint64_t n))
 		}
 		for (uint32_t i = used; i < size; i++)
 			assert_int_equal(encoded[off + i], 0);
-		assert_true(used <= size && (off + BLOCK < encoded_len || used == size));
+		assert_true(used <= size && (off + block_size < encoded_len || used == size));
 	}
 	return n;
 }
@@ -235,7 +236,7 @@ static void block_boundaries(void **state)
 {
 	(void)state;
 	for (uint32_t len = 4; len <= 255; len++) {
-		uint32_t per_block = BLOCK / (ENTRY + len);
+		uint32_t per_block = block_size / (ENTRY + len);
 
 		for (uint32_t count = 2 * per_block - 2; count <= 2 * per_block + 1; count++) {
 			for (uint32_t i = 0; i < count; i++) {
@@ -252,6 +253,13 @@ static void block_boundaries(void **state)
 	}
 }
 
+static void boundaries_of_small_blocks(void **state)
+{
+	block_size = 512;
+	block_boundaries(state);
+	block_size = 4096;
+}
+
 /* 4096 bytes to the last: 2 dots in 27 bytes, so 4069 remain for the names. */
 static void exactly_one_block(void **state)
 {
@@ -265,7 +273,7 @@ static void exactly_one_block(void **state)
 	snprintf(name, sizeof(name), "%041d", 1); /* 53 more */
 	add(mica_tree_root(tree), name, S_IFREG, 1);
 	encode(mica_tree_root(tree));
-	assert_int_equal(encoded_len, BLOCK);
+	assert_int_equal(encoded_len, block_size);
 	assert_int_equal(blocks, 1);
 	assert_int_equal(walk(NULL), 19);
 }
@@ -316,9 +324,9 @@ static void a_failure_ends_it(void **state)
 		add(mica_tree_root(tree), name, S_IFREG, i);
 	}
 	assert_int_equal(mica_tree_finish(tree, &counts, &err), 0);
-	assert_int_equal(
-		mica_dirents_encode(mica_tree_root(tree), true, refuse_second, &calls, &err),
-		MICA_E_LIMIT);
+	assert_int_equal(mica_dirents_encode(mica_tree_root(tree), true, block_size, refuse_second,
+					     &calls, &err),
+			 MICA_E_LIMIT);
 	assert_int_equal(calls, 2);
 }
 
@@ -330,6 +338,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_root_is_its_own_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(types_and_nids, setup, teardown),
 		cmocka_unit_test_setup_teardown(block_boundaries, setup, teardown),
+		cmocka_unit_test_setup_teardown(boundaries_of_small_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(exactly_one_block, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_large_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failure_ends_it, setup, teardown),

@@ -13,8 +13,8 @@
 #include "../../lib/util.h"
 #include "../../mkimage/layout.h"
 
-#define BLOCK	   4096u
-#define WRITER_GAP (64 * BLOCK) /* how far the writer can go back */
+#define BLOCK	   (1u << mica_block_bits(&opts))
+#define WRITER_GAP (64 * MICA_BLOCK) /* how far the writer can go back */
 
 static struct mica_tree *tree;
 static struct mica_build_opts opts;
@@ -101,12 +101,12 @@ static void survey_dir(struct survey *s, const struct mica_tinode *i)
 	uint64_t full = (uint64_t)i->data.blocks * BLOCK;
 
 	assert_int_equal(i->data.kind, MICA_DATA_FLAT);
-	assert_true(i->data.tail_len <= (layout.metabox ? BLOCK : MICA_TAIL_MAX));
+	assert_true(i->data.tail_len <= (layout.metabox ? BLOCK : mica_tail_max(&opts)));
 	assert_true(full + i->data.tail_len >= i->size && full < i->size + BLOCK);
 	if (!i->data.blocks)
 		return;
 	/* one behind the other, in the order of the walk */
-	assert_int_equal(i->data.start, s->dir_block * MICA_BLOCK);
+	assert_int_equal(i->data.start, s->dir_block * BLOCK);
 	s->dir_block += i->data.blocks;
 }
 
@@ -156,14 +156,14 @@ static unsigned int survey(uint64_t data_end)
 
 	assert_int_equal(layout.nid_base % BLOCK, 0);
 	assert_int_equal(layout.xattr_start % BLOCK, 0);
-	assert_int_equal(layout.end % BLOCK, 0);
-	s.dir_block = mica_round_up(data_end, BLOCK) / BLOCK;
+	assert_int_equal(layout.end % MICA_BLOCK, 0);
+	s.dir_block = mica_round_up(data_end, MICA_BLOCK) / BLOCK;
 	assert_int_equal(mica_layout_walk_places(&layout, survey_visit, &s, &err), 0);
 	if (!layout.metabox) {
 		assert_true(mica_tree_root(tree)->inode->nid < 65536);
-		assert_int_equal(layout.meta_start, mica_round_up(data_end, BLOCK));
+		assert_int_equal(layout.meta_start, mica_round_up(data_end, MICA_BLOCK));
 		assert_int_equal(s.dir_block * BLOCK, layout.xattr_start);
-	} else if (s.dir_block == mica_round_up(data_end, BLOCK) / BLOCK) {
+	} else if (s.dir_block == mica_round_up(data_end, MICA_BLOCK) / BLOCK) {
 		assert_int_equal(layout.meta_start, data_end);
 	}
 	assert_int_equal(s.count, layout.inodes);
@@ -178,7 +178,7 @@ static unsigned int survey(uint64_t data_end)
 static void file_make(struct mica_tinode *i)
 {
 	static const uint64_t sizes[] = {1, 4096, 70000, 1 << 20, 40 << 20, 5ull << 30};
-	uint32_t kind = pick(6);
+	uint32_t kind = pick(opts.small_blocks ? 4 : 6);
 
 	i->uid = pick(4) ? 0 : 70000;
 	i->xattrs = pick(3) ? 0 : 12 + 4 * pick(110);
@@ -196,7 +196,7 @@ static void file_make(struct mica_tinode *i)
 		i->data.lclusterbits = (uint8_t)(20 + pick(10));
 	} else if (kind < 4) {
 		i->data.kind = MICA_DATA_FLAT;
-		i->data.tail_len = pick(2) ? 1 + pick(MICA_TAIL_MAX) : 0;
+		i->data.tail_len = pick(2) ? 1 + pick(mica_tail_max(&opts)) : 0;
 		i->size = i->size / BLOCK * BLOCK + i->data.tail_len;
 	} else if (!opts.compat.extents && pick(2)) {
 		i->data.tail_len = 1 + pick(MICA_TAIL_MAX);
@@ -205,16 +205,17 @@ static void file_make(struct mica_tinode *i)
 
 static void random_trees(void **state)
 {
-	static const char *const compats[] = {"6.12", "6.15", "6.17"};
+	static const char *const compats[] = {"6.12", "6.15", "6.17", "6.4", "6.16"};
 
 	(void)state;
-	for (unsigned int seed = 0; seed < 200; seed++) {
+	for (unsigned int seed = 0; seed < 300; seed++) {
 		struct mica_tnode *dirs[300] = {mica_tree_root(tree)};
 		unsigned int dir_count = 1;
 
 		rng = seed;
-		mica_compat_parse(compats[seed % 3], &opts.compat, &err);
-		opts.meta_cluster = seed % 3 == 2 ? 32 << 10 : 0;
+		mica_compat_parse(compats[seed % 5], &opts.compat, &err);
+		opts.meta_cluster = seed % 5 == 2 ? 32 << 10 : 0;
+		opts.small_blocks = seed % 5 > 2;
 		xattr_bytes = pick(2) ? 4 * pick(5000) : 0;
 		for (unsigned int n = 0; n < 50 + pick(1500); n++) {
 			struct mica_tnode *dir = dirs[pick(dir_count)], *node;
@@ -266,12 +267,33 @@ static void the_longest_tail(void **state)
 	survey(4096);
 }
 
+static void the_longest_tail_of_small_blocks(void **state)
+{
+	(void)state;
+	for (uint32_t xattrs = 0; xattrs <= 1000; xattrs += 4) {
+		struct mica_tnode *node = add(mica_tree_root(tree), "a", S_IFREG);
+
+		opts.small_blocks = true;
+		node->inode->xattrs = xattrs;
+		node->inode->data = (struct mica_data){
+			.kind = MICA_DATA_FLAT,
+			.tail_len = mica_tail_max(&opts),
+		};
+		node->inode->size = node->inode->data.tail_len;
+		assert_int_equal(plan_code(4096), 0);
+		survey(4096);
+		teardown(NULL);
+		assert_int_equal(setup(NULL), 0);
+	}
+}
+
 static void directories_of_every_length(void **state)
 {
 	(void)state;
 	/* the last block inline, too long for that, or full */
-	for (unsigned int n = 0; n < 800; n++) {
-		if (n >= 400) {
+	for (unsigned int n = 0; n < 1000; n++) {
+		opts.small_blocks = n >= 800;
+		if (n >= 400 && n < 800) {
 			mica_compat_parse("6.17", &opts.compat, &err);
 			opts.meta_cluster = 32 << 10;
 			mica_tree_root(tree)->inode->xattrs = n % 2 ? 16 : 0;
@@ -580,6 +602,7 @@ int main(void)
 		TEST(random_trees),
 		TEST(gaps_are_filled),
 		TEST(the_longest_tail),
+		TEST(the_longest_tail_of_small_blocks),
 		TEST(directories_of_every_length),
 		TEST(depth_costs_no_stack),
 		TEST(a_large_directory),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stored bytes and who they belong to. Sharing is declared by the same start
- * and length, by PARTIAL_REF on one start, or by chunks, always plain with plain
- * and encoded with encoded; any other overlap means that two structures fight
- * for the same bytes.
+ * and length, by PARTIAL_REF on one start, by chunks, or for all plain data of an
+ * image that has the feature of sharing; always plain with plain and encoded with
+ * encoded. Any other overlap means that two structures fight for the same bytes.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -111,8 +111,20 @@ static bool span_is_plain(const struct check_span *s)
 	       (s->kind == CHECK_SPAN_ENCODED && s->alg == EROFS_ALG_MAX);
 }
 
+/*
+ * Files may be made of pieces of others, and of what was stored behind these: plain data
+ * overlap anyhow then. On a device, what its own image shares is shared here.
+ */
+static bool plain_shared(const struct check *c, const struct check_span *a,
+			 const struct check_span *b)
+{
+	return (c->sb->feature_incompat & EROFS_INCOMPAT_FRAGMENTS || a->device) &&
+	       span_is_plain(a) && span_is_plain(b);
+}
+
 /* a and b overlap, a starts no later */
-static bool overlap_declared(const struct check_span *a, const struct check_span *b)
+static bool overlap_declared(const struct check *c, const struct check_span *a,
+			     const struct check_span *b)
 {
 	bool equal = a->start == b->start && a->len == b->len;
 
@@ -120,7 +132,7 @@ static bool overlap_declared(const struct check_span *a, const struct check_span
 		return equal && a->kind == CHECK_SPAN_XATTR && b->kind == CHECK_SPAN_XATTR;
 	if (span_is_plain(a) != span_is_plain(b))
 		return false;
-	if (equal || (a->start == b->start && (a->partial || b->partial)))
+	if (equal || (a->start == b->start && (a->partial || b->partial)) || plain_shared(c, a, b))
 		return true;
 	return a->kind == CHECK_SPAN_CHUNK || b->kind == CHECK_SPAN_CHUNK;
 }
@@ -157,7 +169,8 @@ static bool pcluster_agrees(struct check *c, const struct check_span *a, const s
 				c->rows[a->owner].nid, a->alg);
 		return false;
 	}
-	if (a->partial || (b->partial ? b->llen <= a->llen : b->llen == a->llen))
+	if (a->partial || plain_shared(c, a, b) ||
+	    (b->partial ? b->llen <= a->llen : b->llen == a->llen))
 		return true;
 	mica_check_fail(c, "extent", b->owner, b->start,
 			"pcluster decodes to %" PRIu32 " bytes, for nid %" PRIu64 " to %" PRIu32,
@@ -203,7 +216,7 @@ static bool span_check(struct check *c, const struct check_span far[2], const st
 
 		if (!span_overlaps(a, b))
 			continue;
-		if (!overlap_declared(a, b)) {
+		if (!overlap_declared(c, a, b)) {
 			overlap_tell(c, a, b);
 			return false;
 		}

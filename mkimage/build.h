@@ -56,6 +56,7 @@ struct mica_packer_stats {
 	uint64_t bytes_in;     /* file contents, holes included */
 	uint64_t bytes_dup;    /* of them, in files that were stored already */
 	uint64_t bytes_stored; /* data area, without inline tails */
+	bool shared;	       /* extents are shared between files */
 	bool zero_extents;     /* zeros are stored as long compressed extents */
 	uint32_t max_extent;   /* bytes of the longest one that is shared or could be, decoded */
 	uint32_t max_pcluster; /* bytes of the largest encoded cluster, 0: none */

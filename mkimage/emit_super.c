@@ -30,7 +30,7 @@ static void uuid_choose(const struct mica_emit *e, const uint8_t rest[MICA_SEAL_
 	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
-static uint32_t features(const struct mica_layout *l)
+static uint32_t features(const struct mica_layout *l, const struct mica_packer_stats *st)
 {
 	uint32_t f = l->metabox ? EROFS_INCOMPAT_METABOX : 0;
 
@@ -38,7 +38,7 @@ static uint32_t features(const struct mica_layout *l)
 		f |= EROFS_INCOMPAT_ZERO_PADDING | EROFS_INCOMPAT_COMPR_CFGS;
 	if (l->any_chunk)
 		f |= EROFS_INCOMPAT_CHUNKED_FILE;
-	if (l->any_shared)
+	if (l->any_shared || st->shared)
 		f |= EROFS_INCOMPAT_FRAGMENTS;
 	if (l->any_tail_pcluster)
 		f |= EROFS_INCOMPAT_ZTAILPACKING;
@@ -154,7 +154,7 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 		.blocks_lo = le32_make((uint32_t)(l->end >> l->block_bits)),
 		.meta_blkaddr = le32_make((uint32_t)(l->nid_base >> l->block_bits)),
 		.xattr_blkaddr = le32_make((uint32_t)(l->xattr_start >> l->block_bits)),
-		.feature_incompat = le32_make(features(l)),
+		.feature_incompat = le32_make(features(l, stats)),
 		.sb_extslots = l->metabox ? 1 : 0,
 		.metabox_nid = le64_make(e->metabox_nid),
 	};

@@ -206,6 +206,7 @@ static int ref_store(struct mica_packer *p, const struct extent *e, struct mica_
 		.partial = e->len < at->llen,
 	};
 
+	p->stats.shared = true;
 	if (!p->cur->exts.stored)
 		p->cur->start = at->pstart;
 	p->cur->any_encoded |= at->alg >= 0;

@@ -42,7 +42,7 @@
 {"mtime-nsec", EXT(I_FLAT, mtime_nsec), 4, 1000000000, "mtime_nsec 1000000000 exceeds", 4, FIX},
 {"size-flat", EXT(I_FLAT, size), 8, 1 << 20, "reach over the end of the image at 65536", 4, FIX},
 {"startblk-end", EXT(I_FLAT, u), 4, 15, "reach over the end of the image at 65536", 4, FIX},
-{"startblk-data", EXT(I_FLAT, u), 4, BLK_EXTENTS2, "extent /", 4, FIX},
+{"startblk-data", EXT(I_FLAT, u), 4, BLK_FULL, "overlap", 4, FIX},
 {"startblk-meta", EXT(I_FLAT, u), 4, BLK_META, "overlap 0x1100..0x111f (metadata of nid 8)", 4, FIX},
 {"startblk-super", EXT(I_FLAT, u), 4, 0, "/flat (nid 24) at 0x0: bytes 0x0..0x1387 (data) overlap 0x400..0x48f (superblock)", 4, FIX},
 {"startblk-dir", EXT(I_FLAT, u), 4, BLK_ROOT, "overlap", 4, FIX},

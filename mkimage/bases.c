@@ -131,3 +131,16 @@ int mica_bases_check(const struct mica_bases *bases, unsigned int base,
 		return 0;
 	return mica_err_set(err, MICA_E_INPUT, "%s: was replaced while it was read", l->path);
 }
+
+int mica_bases_reopen(const struct mica_bases *bases, unsigned int base, struct mica_image **out,
+		      struct mica_err *err)
+{
+	struct mica_image *img cleanup_image = NULL;
+	int ret = base_open(bases->v[base].path, &img, err);
+
+	if (!ret)
+		ret = mica_bases_check(bases, base, img, err);
+	if (!ret)
+		*out = mica_steal_pointer(&img);
+	return ret;
+}

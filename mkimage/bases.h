@@ -18,12 +18,22 @@
 
 struct mica_outfile;
 
+/* What becomes of a base's packed inode. */
+enum mica_packed {
+	MICA_PACKED_UNKNOWN, /* no file needed it yet */
+	MICA_PACKED_JOINED,  /* to those of other bases */
+	MICA_PACKED_ALONE,   /* it does not fit to those */
+};
+
 struct mica_base {
 	const char *path; /* borrowed */
 	uint64_t bytes;	  /* of the file */
 	uint64_t blocks;
 	uint64_t start; /* bytes in the address space; set by the layout */
 	uint8_t uuid[16];
+	enum mica_packed packed;
+	unsigned int packed_rank; /* number in the joined one */
+	uint64_t fragments;	  /* where it begins there */
 };
 
 struct mica_bases {
@@ -34,6 +44,11 @@ struct mica_bases {
 	struct mica_algcfgs cfgs; /* of all of them together */
 	struct mica_extlist list; /* of the file that is referred to */
 	uint64_t bytes_referred;
+	/* the joined packed inode */
+	bool extents; /* it may have encoded extents; set by the caller */
+	uint64_t packed_size;
+	unsigned int packed_count, packed_algs;
+	bool packed_rotated, packed_straight;
 };
 
 /* paths: bottom to top, borrowed. *out is for mica_bases_free() in any case. */
@@ -58,6 +73,23 @@ int mica_bases_append(const struct mica_bases *bases, struct mica_outfile *out,
 /* The image of a layer, which must still be the one that mica_bases_open() met. */
 int mica_bases_check(const struct mica_bases *bases, unsigned int base,
 		     const struct mica_image *img, struct mica_err *err);
+
+int mica_bases_reopen(const struct mica_bases *bases, unsigned int base, struct mica_image **out,
+		      struct mica_err *err);
+
+/*
+ * Where byte *off of a base's packed inode is in the joined one. 1: nowhere, the
+ * content has to be copied.
+ */
+int mica_bases_fragment(struct mica_bases *bases, unsigned int base, struct mica_image *img,
+			uint64_t *off, struct mica_err *err);
+
+/*
+ * After the last file: write what the joined packed inode has in the image itself,
+ * and give inode its size and data. There is one when packed_count is not 0.
+ */
+int mica_bases_pack(struct mica_bases *bases, struct mica_outfile *out, struct mica_spool *spool,
+		    struct mica_tinode *inode, struct mica_err *err);
 
 /*
  * Give *out the data of a regular file of a layer's image. 0: done; 1: it cannot be

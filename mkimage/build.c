@@ -35,6 +35,7 @@ struct build {
 	struct mica_emit *emit;
 	struct mica_layout layout;
 	struct mica_layer_queue *queue;
+	struct mica_tinode packed; /* joined of those of layers */
 	struct mica_source *source;
 	struct build_refer refer;
 	struct mica_source_own own;
@@ -197,6 +198,17 @@ static int build_layers(struct build *b, const struct mica_layer *layers, size_t
 	return ret ? ret : mica_apply_finish(b->apply, err);
 }
 
+static int build_packed(struct build *b, struct mica_err *err)
+{
+	struct mica_bases *bases = b->opts->bases;
+
+	if (!bases || !bases->packed_count)
+		return 0;
+	b->packed = (struct mica_tinode){.mode = S_IFREG, .nlink = 1};
+	b->layout.packed = &b->packed;
+	return mica_bases_pack(bases, b->out, b->spool, &b->packed, err);
+}
+
 static int build_metadata(struct build *b, struct mica_build_stats *stats, struct mica_err *err)
 {
 	int ret = mica_tree_finish(b->tree, &stats->counts, err);
@@ -212,7 +224,9 @@ static int build_metadata(struct build *b, struct mica_build_stats *stats, struc
 		.xattrs = b->xattrs,
 		.packed = mica_packer_packed(b->packer),
 	};
-	ret = mica_layout_plan(&b->layout, mica_outfile_pos(b->out), err);
+	ret = build_packed(b, err);
+	if (!ret)
+		ret = mica_layout_plan(&b->layout, mica_outfile_pos(b->out), err);
 	if (!ret)
 		ret = mica_emit_new(&b->layout, b->out, b->spool, &b->emit, err);
 	if (!ret)

@@ -64,7 +64,8 @@ static unsigned int extents_rec_size(const struct mica_layout *l, const struct m
 	/* the metabox lies behind the files' data */
 	uint64_t end = i->data.start + (uint64_t)(i->data.blocks + 1) * MICA_BLOCK;
 
-	if (uniform <= EXTENTS_SHORT && !(i->data.flags & MICA_DATA_SCATTERED))
+	if (uniform <= EXTENTS_SHORT && !(i->data.flags & MICA_DATA_SCATTERED) &&
+	    i->data.fragment <= UINT32_MAX)
 		return 4;
 	/* devices lie behind this image, no one knows yet how far */
 	if (mica_max(l->meta_start, end) <= UINT32_MAX && !i->data.dev &&

@@ -41,6 +41,7 @@ static int merge(struct mica_mkimage_options *o, const char *image, const char *
 
 	if (!ret)
 		ret = compat_settle(o, &bases, err);
+	bases.extents = o->build.compat.extents;
 	o->build.bases = &bases;
 	if (!ret)
 		ret = mica_run("merge", image, paths, count, NULL, &o->build, &o->run, err);

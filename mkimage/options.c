@@ -423,6 +423,7 @@ int mica_merge_options_parse(struct mica_mkimage_options *o, int argc, char **ar
 
 	/* what has to be copied is stored as it is: layers bring what they are compressed with */
 	o->build.codec.none = true;
+	o->build.fragments = MICA_FRAGMENTS_OFF;
 	/* layers are in the form that overlayfs stacks */
 	o->build.apply.overlay_input = true;
 	if (!ret)

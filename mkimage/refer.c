@@ -21,6 +21,7 @@ struct refer {
 	bool unfit;	/* it cannot be told */
 	bool hole;	/* some of it is */
 	bool stored;	/* and some is not */
+	bool whole;	/* it is a fragment */
 	bool single;	/* the last extent is a plain pcluster of one byte */
 	uint64_t first; /* address of the first stored byte, 0: none */
 	unsigned char tail[MICA_BLOCK];
@@ -73,6 +74,21 @@ static int refer_encoded(struct refer *r, const struct mica_extent *e, struct mi
 	return ret ? ret : refer_add(r, x, err);
 }
 
+static int refer_fragment(struct refer *r, const struct mica_extent *e, struct mica_err *err)
+{
+	int ret;
+
+	r->stored = true;
+	r->data.fragment = e->pa;
+	r->data.flags |= MICA_DATA_TAIL_FRAGMENT;
+	r->whole = !e->la;
+	/* it begins where an extent would */
+	r->bases->list.bounds |= r->bases->list.end;
+	ret = mica_bases_fragment(r->bases, r->dev - 1u, r->img, &r->data.fragment, err);
+	r->unfit |= ret > 0;
+	return ret < 0 ? ret : 0;
+}
+
 static int refer_extent(struct refer *r, const struct mica_extent *e, struct mica_err *err)
 {
 	/* an image that has devices of its own: they are not those of the new one */
@@ -94,9 +110,8 @@ static int refer_extent(struct refer *r, const struct mica_extent *e, struct mic
 		r->stored = true;
 		return refer_encoded(r, e, err);
 	case MICA_EXTENT_FRAGMENT:
-		break;
+		return refer_fragment(r, e, err);
 	}
-	r->unfit = true;
 	return 0;
 }
 
@@ -116,6 +131,8 @@ static void refer_settle(struct refer *r)
 	if (i->layout == EROFS_LAYOUT_COMPRESSED_FULL ||
 	    i->layout == EROFS_LAYOUT_COMPRESSED_COMPACT) {
 		d->kind = i->z_extents ? MICA_DATA_EXTENTS : MICA_DATA_PCLUSTERS;
+		if (r->whole)
+			d->kind = MICA_DATA_FRAGMENT;
 		d->alg = (uint8_t)(i->z_alg[0] | i->z_alg[1] << 4);
 		d->blocks = (uint32_t)mica_min(i->cblocks, UINT32_MAX);
 		d->lclusterbits = i->z_extents ? (uint8_t)mica_extlist_uniform_bits(l) : 0;

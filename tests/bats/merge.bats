@@ -147,6 +147,37 @@ assert j["bytes_out"] == os.stat("image").st_size < 400000, j
 PY
 }
 
+# copied: bytes of content that the last `run` of merge --json had to copy
+copied() {
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["bytes_in"])' <<<"$output"
+}
+
+@test "fragments and shared extents stay in the layers as well" {
+  mica_layers -z zstd
+  run "$MICA" merge --json image lower.erofs upper.erofs top.erofs
+  assert_status 0
+  assert_equal "$(copied)" 0
+  # packed inodes and extents that are shared
+  [ $(($(feature_incompat image) & 32)) = 32 ]
+}
+
+@test "fragments in three algorithms: two before Linux 6.15, all from then on" {
+  layers
+  mkimage -z lz4 lower.erofs "$LAYERS/lower"
+  mkimage -z deflate --overlay-input upper.erofs "$LAYERS/upper"
+  mkimage -z zstd top.erofs "$LAYERS/top"
+  run "$MICA" merge --json image lower.erofs upper.erofs top.erofs
+  assert_status 0
+  [ "$(copied)" -gt 100000 ]
+  merged
+  unmount_all
+  rmdir overlay
+  run "$MICA" merge --json --compat 6.15 image lower.erofs upper.erofs top.erofs
+  assert_status 0
+  assert_equal "$(copied)" 0
+  merged --compat 6.15
+}
+
 @test "the same layers give the same bytes, wherever they lie" {
   mica_layers -z zstd
   "$MICA" merge --quiet one lower.erofs upper.erofs top.erofs

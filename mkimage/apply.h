@@ -28,6 +28,7 @@ struct mica_apply_opts {
 	int64_t time;
 	int64_t uid, gid;	     /* -1: as in the source */
 	bool overlay_input;	     /* overlay xattrs and 0:0 devices mean what overlayfs means */
+	bool lone_layer;	     /* of a stack, whose other layers are not applied */
 	const char *const *excludes; /* globs, NULL-terminated; NULL: none */
 	struct mica_refer *refer;    /* is asked for every file of an image; NULL: none is */
 };

@@ -209,6 +209,12 @@ int mica_apply_links_settle(struct mica_apply *a, struct mica_err *err)
 		if (!link->placeholder)
 			continue;
 		any = true;
+		if (!link->found && a->opts.lone_layer)
+			return mica_err_set(err, MICA_E_UNSUPPORTED,
+					    "%s: '%s': hard link to '%s', which is not in this "
+					    "layer; an image of a single layer cannot have it",
+					    link->layer, mica_quote(link->path).text,
+					    mica_quote(link->target).text);
 		if (!link->found)
 			return mica_err_set(
 				err, MICA_E_INPUT,

@@ -11,6 +11,7 @@
 #include "layer_queue.h"
 #include "outfile.h"
 #include "packer.h"
+#include "stack.h"
 #include "verify.h"
 
 /* Files of layers are referred to; what cannot be is copied. */
@@ -45,10 +46,11 @@ struct build {
 static void build_free(struct build *b)
 {
 	/* first, so that there is nothing left for a signal handler to remove */
-	if (b->out)
+	if (b->out) {
 		mica_outfile_abandon(b->out);
-	if (b->events->outfile)
-		b->events->outfile(b->events->ctx, NULL);
+		if (b->events->outfile)
+			b->events->outfile(b->events->ctx, NULL);
+	}
 	mica_source_free(b->source);
 	mica_layer_queue_free(b->queue);
 	mica_emit_free(b->emit);
@@ -264,26 +266,52 @@ static int build_verify(struct build *b, const char *target, const struct mica_b
 	return ret ? mica_err_wrap(err, "%s", target) : 0;
 }
 
+static int build_all(struct build *b, const char *target, const struct mica_layer *layers,
+		     size_t count, struct mica_report *report, struct mica_build_stats *stats,
+		     struct mica_err *err)
+{
+	int ret;
+
+	*stats = (struct mica_build_stats){0};
+	ret = build_open_masked(b, target, report, err);
+	if (!ret)
+		ret = build_find_own(b, target, layers, count, err);
+	if (!ret)
+		ret = build_layers(b, layers, count, report, err);
+	if (!ret && b->opts->stack)
+		ret = mica_stack_settle(b->opts->stack, b->opts->stack_index, b->tree, b->xattrs,
+					err);
+	if (!ret)
+		ret = build_metadata(b, stats, err);
+	if (!ret && b->opts->verify)
+		ret = build_verify(b, target, stats, err);
+	return ret;
+}
+
 int mica_build(const char *target, const struct mica_layer *layers, size_t count,
 	       const struct mica_build_opts *opts, struct mica_report *report,
 	       const struct mica_build_events *events, struct mica_build_stats *stats,
 	       struct mica_err *err)
 {
 	struct build b = {.opts = opts, .events = events};
-	int ret;
+	int ret = build_all(&b, target, layers, count, report, stats, err);
 
-	*stats = (struct mica_build_stats){0};
-	ret = build_open_masked(&b, target, report, err);
-	if (!ret)
-		ret = build_find_own(&b, target, layers, count, err);
-	if (!ret)
-		ret = build_layers(&b, layers, count, report, err);
-	if (!ret)
-		ret = build_metadata(&b, stats, err);
-	if (!ret && opts->verify)
-		ret = build_verify(&b, target, stats, err);
 	if (!ret)
 		ret = mica_outfile_publish(b.out, err);
+	build_free(&b);
+	return ret;
+}
+
+int mica_build_file(const char *target, const struct mica_layer *layers, size_t count,
+		    const struct mica_build_opts *opts, struct mica_report *report,
+		    const struct mica_build_events *events, struct mica_build_stats *stats,
+		    struct mica_outfile **out, struct mica_err *err)
+{
+	struct build b = {.opts = opts, .events = events};
+	int ret = build_all(&b, target, layers, count, report, stats, err);
+
+	if (!ret)
+		*out = mica_steal_pointer(&b.out);
 	build_free(&b);
 	return ret;
 }

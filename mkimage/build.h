@@ -15,6 +15,7 @@
 
 struct mica_bases;
 struct mica_outfile;
+struct mica_stack;
 
 /* What goes into the packed inode. */
 enum mica_fragments {
@@ -39,6 +40,8 @@ struct mica_build_opts {
 	struct mica_bases *bases; /* the sources, which are referred to; NULL: they are copied */
 	bool flat;		  /* they are joined to the image, instead of devices */
 	bool small_blocks;	  /* of 512 bytes instead of 4096 */
+	struct mica_stack *stack; /* the one layer is part of this; NULL: of none */
+	size_t stack_index;
 };
 
 static inline unsigned int mica_block_bits(const struct mica_build_opts *opts)
@@ -89,5 +92,14 @@ int mica_build(const char *target, const struct mica_layer *layers, size_t count
 	       const struct mica_build_opts *opts, struct mica_report *report,
 	       const struct mica_build_events *events, struct mica_build_stats *stats,
 	       struct mica_err *err);
+
+/*
+ * The same up to the moment when target would get its name: *out is the
+ * caller's, to publish. events->outfile knows of it still.
+ */
+int mica_build_file(const char *target, const struct mica_layer *layers, size_t count,
+		    const struct mica_build_opts *opts, struct mica_report *report,
+		    const struct mica_build_events *events, struct mica_build_stats *stats,
+		    struct mica_outfile **out, struct mica_err *err);
 
 #endif

@@ -190,6 +190,27 @@ static int set_verify(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+static int set_per_layer(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->run.per_layer = true;
+	return 0;
+}
+
+static int set_whiteouts(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	o->run.has_whiteouts = true;
+	o->run.user_overlay = !strcmp(value, "user");
+	if (o->run.user_overlay || !strcmp(value, "trusted"))
+		return 0;
+	return mica_err_set(err, MICA_E_USAGE, "'%s' is neither trusted nor user", value);
+}
+
 static int set_platform(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
@@ -287,6 +308,13 @@ const struct mica_opt mica_mkimage_opts[] = {
 	{"verify", 0, NULL,
 	 "read the finished image back and compare it with the sources before it gets its name",
 	 set_verify},
+	{"per-layer", 0, NULL,
+	 "build an image for each layer, to be stacked by overlayfs; IMAGE is a directory, or a "
+	 "path with %n (number) or %d (digest)",
+	 set_per_layer},
+	{"whiteouts", 0, "KIND",
+	 "with --per-layer: mark opaque directories in trusted.overlay (default) or user.overlay",
+	 set_whiteouts},
 	{"platform", 0, "OS/ARCH[/VARIANT]",
 	 "take this image of a layout that has several (default: that of this machine)",
 	 set_platform},
@@ -388,6 +416,16 @@ static int options_default(struct mica_mkimage_options *o, struct mica_err *err)
 	return mica_compat_parse(MICA_COMPAT_DEFAULT, &o->build.compat, err);
 }
 
+static int per_layer_check(const struct mica_mkimage_options *o, struct mica_err *err)
+{
+	if (o->run.has_whiteouts && !o->run.per_layer)
+		return mica_err_set(err, MICA_E_USAGE, "--whiteouts goes with --per-layer only");
+	if (o->build.have_uuid && o->run.per_layer)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "--uuid does not go with --per-layer: images would share it");
+	return 0;
+}
+
 int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
 			       struct mica_err *err)
 {
@@ -412,6 +450,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 		ret = meta_cluster_check(o, err);
 	if (!ret)
 		ret = source_date_epoch(&o->build.apply, err);
+	if (!ret)
+		ret = per_layer_check(o, err);
 	return ret ? ret : operands_check(*operands, argv, err);
 }
 

@@ -313,6 +313,15 @@ int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct m
 	return ret;
 }
 
+int mica_outfile_rest(struct mica_outfile *f, struct mica_err *err)
+{
+	int ret = outfile_cut(f, err);
+
+	free(f->buf);
+	f->buf = NULL;
+	return ret;
+}
+
 int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err)
 {
 	int ret = outfile_cut(f, err);

@@ -65,6 +65,9 @@ int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct m
 int mica_outfile_append_file(struct mica_outfile *f, int fd, uint64_t len, const char *name,
 			     struct mica_err *err);
 
+/* All is written and patched; what memory it took is given back until it is published. */
+int mica_outfile_rest(struct mica_outfile *f, struct mica_err *err);
+
 /* Set the size, sync, give it the target's name and sync the directory. */
 int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err);
 

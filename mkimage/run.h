@@ -14,6 +14,9 @@ enum mica_progress_mode {
 
 struct mica_run_opts {
 	bool quiet, json;
+	bool per_layer;	    /* an image for each layer; image is where they go */
+	bool user_overlay;  /* with attributes in "user." for overlayfs */
+	bool has_whiteouts; /* that was said */
 	enum mica_progress_mode progress;
 };
 

@@ -32,7 +32,8 @@ const struct mica_verb mica_verb_mkimage = {
 		 "the layers of a container image (oci:DIR[:TAG], oci-archive:FILE[:TAG], "
 		 "docker-archive:FILE[:NAME]). Several sources are layers, bottom first; "
 		 "whiteouts (.wh.NAME, .wh..wh..opq) hide what lies below. IMAGE appears whole "
-		 "or not at all.",
+		 "or not at all. With --per-layer IMAGE is a directory or a path with %n or %d, "
+		 "and each layer becomes an image of its own.",
 	.opts = mica_mkimage_opts,
 	.run = mkimage_run,
 };

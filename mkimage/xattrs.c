@@ -8,6 +8,7 @@
 #include "../lib/keyhash.h"
 #include "../lib/util.h"
 #include "outfile.h"
+#include "pool.h"
 
 /*
  * Inline attributes beside which every inode and inline tail still fits into
@@ -474,6 +475,48 @@ static int item_read(struct mica_xattrs *x, const struct item *item, unsigned ch
 		     struct mica_err *err)
 {
 	return mica_spool_read(x->spool, buf, item->size, item->spool_off, err);
+}
+
+/* A pair as it came, from what stands in the spool. */
+static int item_kv(struct mica_xattrs *x, const struct item *item, struct mica_pool *pool,
+		   struct mica_kv *kv, struct mica_err *err)
+{
+	struct erofs_xattr_entry_disk head;
+	unsigned char *buf = mica_pool_alloc(pool, item->size);
+	const char *prefix = "", *suffix;
+	int ret = buf ? item_read(x, item, buf, err) : mica_err_nomem(err);
+
+	if (ret)
+		return ret;
+	memcpy(&head, buf, sizeof(head));
+	suffix = (const char *)buf + sizeof(head);
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (prefixes[i].index == head.name_index)
+			prefix = prefixes[i].prefix;
+	kv->len = le16_get(head.value_size);
+	kv->value = buf + sizeof(head) + head.name_len;
+	kv->name = mica_pool_alloc(pool, strlen(prefix) + head.name_len + 1);
+	if (!kv->name)
+		return mica_err_nomem(err);
+	memcpy(stpcpy(kv->name, prefix), suffix, head.name_len);
+	kv->name[strlen(prefix) + head.name_len] = '\0';
+	return 0;
+}
+
+int mica_xattrs_list(struct mica_xattrs *x, uint32_t id, struct mica_pool *pool,
+		     struct mica_kv **kvs, size_t *count, struct mica_err *err)
+{
+	const struct set *s = &x->sets[id];
+	struct mica_kv *v = mica_pool_alloc(pool, (s->count + 1) * sizeof(*v));
+	int ret = v ? 0 : mica_err_nomem(err);
+
+	for (uint32_t i = 0; !ret && i < s->count; i++)
+		ret = item_kv(x, &x->items[x->members[s->first + i]], pool, &v[i], err);
+	if (ret)
+		return ret;
+	*kvs = v;
+	*count = s->count;
+	return 0;
 }
 
 int mica_xattrs_write_shared(struct mica_xattrs *x, const struct mica_outlet *to,

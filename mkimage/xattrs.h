@@ -13,6 +13,7 @@
 #include "source.h"
 
 struct mica_xattrs;
+struct mica_pool;
 struct mica_spool;
 struct mica_outlet;
 
@@ -43,6 +44,10 @@ int mica_xattrs_intern(struct mica_xattrs *xattrs, const struct mica_kv *kvs, si
 /* Whether set id is made of these, each name once, in any order. */
 int mica_xattrs_equal(struct mica_xattrs *xattrs, uint32_t id, const struct mica_kv *kvs,
 		      size_t count, bool *equal, struct mica_err *err);
+
+/* The attributes of set id, by name, in pool. */
+int mica_xattrs_list(struct mica_xattrs *xattrs, uint32_t id, struct mica_pool *pool,
+		     struct mica_kv **kvs, size_t *count, struct mica_err *err);
 
 /* One more inode carries this set. */
 void mica_xattrs_ref(struct mica_xattrs *xattrs, uint32_t id);

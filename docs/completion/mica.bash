@@ -24,6 +24,7 @@ _mica_values() {
     --compress | -z) echo zstd lz4 lz4hc deflate lzma none ;;
     --compat) echo 5.15 6.1 6.12 6.15 6.17 ;;
     --progress) echo auto always never ;;
+    --whiteouts) echo trusted user ;;
   esac
 }
 

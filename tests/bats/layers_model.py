@@ -196,8 +196,9 @@ def check(mica, seed):
     return None
 
 
-mica, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-for seed in range(first, last + 1):
-    wrong = check(mica, seed)
-    if wrong:
-        sys.exit("seed %d: %s" % (seed, wrong))
+if __name__ == "__main__":
+    mica, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    for seed in range(first, last + 1):
+        wrong = check(mica, seed)
+        if wrong:
+            sys.exit("seed %d: %s" % (seed, wrong))

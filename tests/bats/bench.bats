@@ -23,7 +23,7 @@ print(eval(sys.argv[2]))' "$@"
 
 @test "bench: builds, reads small pieces, and reports what it found" {
   require_root
-  command -v python3 >/dev/null || skip "needs python3"
+  [ -w /proc/sys/vm/drop_caches ] || skip "needs a writable /proc/sys/vm/drop_caches"
   mkdir -p tree/usr/lib
   text 300000 >tree/usr/lib/one
   text 200000 2 >tree/usr/lib/two
@@ -34,7 +34,8 @@ print(eval(sys.argv[2]))' "$@"
   "$MICA" mkimage --quiet -z zstd:3 --compat 6.12 same.img small.tar
   [ "$(value 'mica zstd:3, 6.12' 'b["image"]')" = "$(stat -c %s same.img)" ]
   [ "$(value 'mica zstd:3, 6.12' 'len(b["cpu"])')" = 2 ]
-  [ "$(value 'mica none, 6.12' 'len(b["random"])')" = 2 ]
+  grep -q 'not mounted here' report.md ||
+    [ "$(value 'mica none, 6.12' 'len(b["random"])')" = 2 ]
   [ "$(cell 'mica none, 6.12' 1)" = "$(value 'mica none, 6.12' 'format(b["image"] / 1e6, ".1f")')" ]
   python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' report.svg
   grep -q 'mica none, 6.12' report.svg

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "acl.h"
 #include "check_priv.h"
 #include "util.h"
@@ -45,33 +43,6 @@ static int name_compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The bit of a name in the filter: a hash of what is behind the base prefix. */
-static uint32_t name_filter_bit(const char *name)
-{
-	static const struct {
-		const char *prefix;
-		enum erofs_xattr_index index;
-	} bases[] = {
-		{"user.", EROFS_XATTR_USER},
-		{"system.posix_acl_access", EROFS_XATTR_ACL_ACCESS},
-		{"system.posix_acl_default", EROFS_XATTR_ACL_DEFAULT},
-		{"trusted.", EROFS_XATTR_TRUSTED},
-		{"lustre.", EROFS_XATTR_LUSTRE},
-		{"security.", EROFS_XATTR_SECURITY},
-	};
-
-	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
-		size_t len = strlen(bases[i].prefix);
-
-		if (strncmp(name, bases[i].prefix, len))
-			continue;
-		return 1u << (XXH32(name + len, strlen(name + len),
-				    EROFS_XATTR_FILTER_SEED + bases[i].index) &
-			      31);
-	}
-	return 0;
-}
-
 static void value_check(struct check *c, uint32_t row, const struct mica_inode *inode,
 			const struct mica_xattr *x)
 {
@@ -91,8 +62,7 @@ static void value_check(struct check *c, uint32_t row, const struct mica_inode *
 }
 
 static int xattr_take(struct check *c, uint32_t row, const struct mica_inode *inode,
-		      const struct mica_xattr *x, struct names *names, uint32_t *filter,
-		      struct mica_err *err)
+		      const struct mica_xattr *x, struct names *names, struct mica_err *err)
 {
 	struct check_span span = {
 		.kind = CHECK_SPAN_XATTR,
@@ -104,7 +74,6 @@ static int xattr_take(struct check *c, uint32_t row, const struct mica_inode *in
 	struct erofs_xattr_entry_disk entry;
 	int ret;
 
-	*filter &= ~name_filter_bit(x->name);
 	value_check(c, row, inode, x);
 	ret = names_add(names, x->name, err);
 	if (ret || !x->shared)
@@ -154,10 +123,12 @@ static int xattrs_read(struct check *c, uint32_t row, const struct mica_inode *i
 		ret = mica_xattr_iter_next(it, &x, err);
 		if (ret <= 0)
 			break;
-		ret = xattr_take(c, row, inode, &x, names, filter, err);
+		ret = xattr_take(c, row, inode, &x, names, err);
 		if (ret)
 			return ret;
 	}
+	if (!ret)
+		*filter = mica_xattr_iter_filter(it);
 	return ret;
 }
 

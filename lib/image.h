@@ -232,6 +232,8 @@ int mica_xattr_iter_new(struct mica_image *img, const struct mica_inode *inode,
 			struct mica_xattr_iter **out, struct mica_err *err);
 /* 1: an attribute; 0: the end; < 0: error */
 int mica_xattr_iter_next(struct mica_xattr_iter *it, struct mica_xattr *out, struct mica_err *err);
+/* The name filter that all attributes so far make, also those that Linux does not show. */
+uint32_t mica_xattr_iter_filter(const struct mica_xattr_iter *it);
 void mica_xattr_iter_free(struct mica_xattr_iter *it);
 
 static inline void mica_cleanup_xattr_iter(struct mica_xattr_iter **it)

@@ -15,6 +15,7 @@ struct mica_xattr_iter {
 	struct mica_image *img;
 	struct mica_inode inode;
 	unsigned int shared_count, shared_next;
+	uint32_t filter;
 	uint32_t pos;	 /* of the next own attribute in body */
 	uint8_t *shared; /* the last shared one */
 	uint8_t body[];	 /* inode.xattr_isize bytes */
@@ -40,7 +41,7 @@ int mica_xattr_iter_new(struct mica_image *img, const struct mica_inode *inode,
 
 	if (!it)
 		return mica_err_nomem(err);
-	*it = (struct mica_xattr_iter){.img = img, .inode = *inode};
+	*it = (struct mica_xattr_iter){.img = img, .inode = *inode, .filter = UINT32_MAX};
 	if (inode->xattr_isize) {
 		ret = mica_meta_read(img, inode->in_metabox, inode->off + inode->isize, it->body,
 				     inode->xattr_isize, err);
@@ -69,15 +70,18 @@ void mica_xattr_iter_free(struct mica_xattr_iter *it)
 }
 
 /* e: all of the entry is in memory */
-static int xattr_fill(const struct mica_xattr_iter *it, const struct erofs_xattr_entry_disk *e,
+static int xattr_fill(struct mica_xattr_iter *it, const struct erofs_xattr_entry_disk *e,
 		      struct mica_xattr *out, struct mica_err *err)
 {
 	const char *name = (const char *)(e + 1);
+	int ret = mica_xattr_name(it->img, e->name_index, name, e->name_len, out->name,
+				  sizeof(out->name), err);
 
 	out->value = name + e->name_len;
 	out->value_len = le16_get(e->value_size);
-	return mica_xattr_name(it->img, e->name_index, name, e->name_len, out->name,
-			       sizeof(out->name), err);
+	if (ret >= 0)
+		it->filter &= ~mica_xattr_filter_bit(it->img, e->name_index, name, e->name_len);
+	return ret;
 }
 
 static int iter_next_own(struct mica_xattr_iter *it, struct mica_xattr *out, struct mica_err *err)
@@ -141,6 +145,11 @@ int mica_xattr_iter_next(struct mica_xattr_iter *it, struct mica_xattr *out, str
 			break;
 	}
 	return ret;
+}
+
+uint32_t mica_xattr_iter_filter(const struct mica_xattr_iter *it)
+{
+	return it->filter;
 }
 
 /* The filter says that no attribute of this name is there. */

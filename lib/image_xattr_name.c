@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "util.h"
 
@@ -132,6 +133,23 @@ int mica_xattr_name(const struct mica_image *img, unsigned int index, const char
 	memcpy(out + strlen(base) + infix_len, suffix, len);
 	out[strlen(base) + total] = 0;
 	return 1;
+}
+
+uint32_t mica_xattr_filter_bit(const struct mica_image *img, unsigned int index, const char *suffix,
+			       unsigned int len)
+{
+	char name[2 * EROFS_NAME_MAX];
+	unsigned int infix_len = 0;
+
+	if (index & EROFS_XATTR_LONG) {
+		const struct mica_xattr_prefix *p = &img->prefixes[index & ~EROFS_XATTR_LONG];
+
+		memcpy(name, p->infix, p->infix_len);
+		infix_len = p->infix_len;
+		index = p->base;
+	}
+	memcpy(name + infix_len, suffix, len);
+	return 1u << (XXH32(name, infix_len + len, EROFS_XATTR_FILTER_SEED + index) & 31);
 }
 
 unsigned int mica_xattr_index(const char *name, const char **suffix)

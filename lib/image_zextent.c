@@ -141,7 +141,8 @@ int mica_zextent_load(struct mica_image *img, struct mica_inode *inode, struct m
 		return ret;
 	inode->z_fragment_off = last.plen | (size > 4 ? last.pa << 32 : 0);
 	inode->z_tail_start = size > 8 ? last.la : (inode->z_extents - 1) << inode->z_lclusterbits;
-	if (inode->z_tail_start >= inode->size)
+	/* mkfs.erofs ends files whose length is a multiple of an extent's with an empty one */
+	if (inode->z_tail_start > inode->size)
 		return mica_err_set(err, MICA_E_CORRUPT,
 				    "fragment begins at %" PRIu64 ", the file ends at %" PRIu64,
 				    inode->z_tail_start, inode->size);

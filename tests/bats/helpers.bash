@@ -53,6 +53,20 @@ require_fuse() {
   [ -c /dev/fuse ] || skip "needs /dev/fuse"
 }
 
+# kernel_reads ALG[:LEVEL]...: the running kernel is not known to lack it
+kernel_reads() {
+  local alg config
+  config=$({ zcat /proc/config.gz || cat "/boot/config-$(uname -r)"; } 2>/dev/null) || return 0
+  for alg; do
+    case $alg in
+    lzma* | deflate* | zstd*)
+      alg=${alg%%:*}
+      [[ $config != *"# CONFIG_EROFS_FS_ZIP_${alg^^} is not set"* ]] || return
+      ;;
+    esac
+  done
+}
+
 require_erofs() {
   require_root
   grep -qw erofs /proc/filesystems || modprobe erofs 2>/dev/null || skip "this kernel has no EROFS"

@@ -530,8 +530,8 @@ static void every_extent_rule_is_enforced(void **state)
 	extent_file(TEXT_LEN, 16, EROFS_ADVISE_FRAGMENT, 0);
 	file_fails(0, MICA_E_CORRUPT, "fragment without an extent");
 	p = extent_file(TEXT_LEN, 16, EROFS_ADVISE_FRAGMENT, 1);
-	record_put(p, 16, 0, 0, TEXT_LEN);
-	file_fails(0, MICA_E_CORRUPT, "fragment begins at 10000, the file ends at 10000");
+	record_put(p, 16, 0, 0, TEXT_LEN + 1);
+	file_fails(0, MICA_E_CORRUPT, "fragment begins at 10001, the file ends at 10000");
 }
 
 static void a_fragment_can_be_the_last_extent(void **state)

@@ -115,6 +115,9 @@ int packer_extent_write(struct mica_packer *p, const unsigned char *in, uint32_t
 	if (ret)
 		return ret;
 	*at = (struct placed){.pstart = mica_outfile_pos(p->out), .llen = len};
+	if (out_len && p->opts->compat.extents &&
+	    mica_codec_lead(p->opts->codec.alg, at->pstart, out_len) < 0)
+		out_len = 0;
 	if (!f->exts.stored)
 		f->start = at->pstart;
 	ret = out_len ? encoded_write(p, out, out_len, at, err) : plain_write(p, in, len, at, err);

@@ -6,6 +6,9 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#define FAST_HASHLOG  16
+#define FAST_CHAINLOG 15
+
 #define ZSTD_FHD_SINGLE 0x20u /* frame header: no window, the content's size is the window */
 
 static int zstd_fail(struct mica_err *err, int code, size_t ret)
@@ -31,6 +34,14 @@ static int zstd_encoder_new(const struct mica_codec_spec *spec, size_t max_input
 	/* The image's index knows the size; in the frame it would cost up to 3 bytes more. */
 	if (!ZSTD_isError(ret))
 		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 0);
+	/*
+	 * Levels 3 and 4 with their own tables do not fit a core's cache: an eighth of the time is
+	 * saved for half a percent of size. Shorter inputs get smaller ones by themselves.
+	 */
+	if (!ZSTD_isError(ret) && (spec->level == 3 || spec->level == 4))
+		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_hashLog, FAST_HASHLOG);
+	if (!ZSTD_isError(ret) && (spec->level == 3 || spec->level == 4))
+		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_chainLog, FAST_CHAINLOG);
 	/* Smaller inputs never get a larger window; a set one would hinder the levels' own. */
 	if (!ZSTD_isError(ret) && max_input > 1u << CODEC_ZSTD_WINDOWLOG_MAX)
 		ret = ZSTD_CCtx_setParameter(ctx, ZSTD_c_windowLog, CODEC_ZSTD_WINDOWLOG_MAX);

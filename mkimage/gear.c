@@ -12,7 +12,7 @@
 #define CHUNK_SPREAD  8u	  /* the longest chunk by the shortest one */
 #define SAMPLE_BITS   5		  /* a sample in 32 bytes */
 #define WINDOW	      32u	  /* bytes that a sample's upper bits depend on, about */
-#define SKETCH_MAX    (64u << 10) /* bytes that are looked at */
+#define SKETCH_MAX    (16u << 10) /* bytes that are looked at */
 #define SAMPLES_MIN   4u	  /* below it nothing can be said */
 
 /* Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators" (SplitMix64). */

@@ -16,7 +16,7 @@
 #include "data.h"
 #include "tmpfile.h"
 
-#define OUT_BUFFER (1u << 20)
+#define OUT_BUFFER (1u << 18)
 #define COPY_MAX   (1u << 30)
 
 #define SYMLINKS_MAX 40 /* as in the kernel */

@@ -6,7 +6,7 @@
 #include "../formats/tar.h"
 #include "../lib/util.h"
 
-#define STREAM_BUF ((size_t)1 << 20)
+#define STREAM_BUF ((size_t)1 << 17)
 
 struct mica_tar_stream {
 	struct mica_blob *blob;	    /* owned, until ahead does */

@@ -51,11 +51,11 @@ void packer_large_free(struct mica_packer *p)
 {
 	struct packer_large *l = &p->large;
 
+	if (l->job)
+		packer_extents_release(p, l->job);
 	slab_free(l->slab);
 	slabs_free(l->queue);
 	slabs_free(l->free_slabs);
-	if (l->job)
-		packer_extents_release(p, l->job);
 	while (l->free_jobs) {
 		struct extents *x = l->free_jobs;
 
@@ -420,6 +420,15 @@ static uint32_t ref_find(const struct plan *pl, uint32_t *n, uint32_t *len)
 	return id;
 }
 
+/*
+ * Whether an extent may end here, before one that is shared. Before 6.15 two blocks are the
+ * least, as in the packed inode (segment_file()).
+ */
+static bool may_end(const struct mica_packer *p, uint32_t len)
+{
+	return len && (p->opts->compat.extents || len >= 2 * MICA_BLOCK);
+}
+
 static bool ends_file(const struct plan *pl)
 {
 	return pl->s->last && pl->i == pl->s->chunk_count;
@@ -463,8 +472,9 @@ static int new_push(struct plan *pl, struct mica_err *err)
 	while (!ret && pl->i < pl->s->chunk_count && !pl->s->chunks[pl->i].zeros) {
 		const struct chunk *c = &pl->s->chunks[pl->i];
 
-		if (e.len && (e.len + c->len > most || e.len + c->len / 2 > want ||
-			      ref_find(pl, &n, &len) != MICA_EXT_NONE))
+		if (e.len && (e.len + c->len > most || e.len + c->len / 2 > want))
+			break;
+		if (may_end(pl->p, e.len) && ref_find(pl, &n, &len) != MICA_EXT_NONE)
 			break;
 		if (e.known)
 			ret = mica_extindex_chunk(pl->p->large.index, c->digest, err);
@@ -473,9 +483,13 @@ static int new_push(struct plan *pl, struct mica_err *err)
 		pl->i++;
 	}
 	e.last = ends_file(pl);
-	/* others may share a part of it at any place, so that it must be encoded, or in whole blocks */
+	/*
+	 * Others may share a part of it at any place, so that it must be encoded, or in whole
+	 * blocks. Not what is too short for that, which could grow beyond the only block that it
+	 * can say it takes.
+	 */
 	e.plain_fits = packer_plain_fits(pl->p, e.la, e.len, e.last) &&
-		       (pl->p->opts->compat.extents || dense || !e.known);
+		       (pl->p->opts->compat.extents || dense || !e.known || e.len < REF_MIN);
 	return ret ? ret : extent_push(pl->p, pl->s, e, err);
 }
 

@@ -75,6 +75,8 @@ int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica
 		      (f->exts.scattered ? MICA_DATA_SCATTERED : 0);
 	if (kind == MICA_DATA_CHUNK)
 		data->lclusterbits = mica_extlist_chunk_bits(&f->exts);
+	else if (kind == MICA_DATA_EXTENTS && fragment)
+		data->lclusterbits = 0; /* where a fragment begins must be said */
 	else if (kind == MICA_DATA_EXTENTS)
 		data->lclusterbits = (uint8_t)mica_extlist_uniform_bits(&f->exts);
 	if (kind == MICA_DATA_FLAT) {

@@ -25,7 +25,7 @@ trap leave EXIT
 mkdir "$work"/{disk,memory}
 mount -t tmpfs -o size=1g tmpfs "$work/memory" || exit 1
 
-alg='' compat='' cluster='' metadata='' jobs=1 kind='' both='' # chosen from the seed
+alg='' compat='' cluster='' metadata='' jobs=1 kind='' both='' fragments='' memory='' # chosen from the seed
 options_choose() {
   state=$1
   choose compat 5.15 6.1 6.12 6.15 6.17
@@ -35,9 +35,12 @@ options_choose() {
   choose jobs 1 2 3 4
   choose kind directory tar
   choose both no no yes
+  choose fragments default default off tails small
+  choose memory default 64M 1G
   while [ $((${compat%.*} * 1000 + ${compat#*.})) -gt "$kernel" ] && [ "$compat" != 5.15 ]; do
     case $compat in 6.17) compat=6.15 ;; 6.15) compat=6.12 ;; 6.12) compat=6.1 ;; 6.1) compat=5.15 ;; esac
   done
+  [ "$compat" != 5.15 ] || fragments=default
   case $alg:$compat in
   zstd*:5.15 | zstd*:6.1 | deflate:5.15 | deflate:6.1 | lzma:1:5.15) alg=lz4 ;;
   esac
@@ -55,6 +58,8 @@ build() { # build KIND JOBS IMAGE
   local options=(--quiet --compat "$compat" -j "$2")
   [ "$alg" = default ] || options+=(-z "$alg")
   [ "$cluster" = default ] || options+=(-C "$cluster")
+  [ "$fragments" = default ] || options+=("--fragments=$fragments")
+  [ "$memory" = default ] || options+=("--memory=$memory")
   if [ "$compat" = 6.17 ] && [ "$metadata" != default ] && [ "$alg" != none ]; then
     options+=(--metadata-cluster "$metadata")
   fi
@@ -127,7 +132,7 @@ for ((seed = first; seed <= last; seed++)); do
   place=$work/disk
   [ $((seed % 2)) = 0 ] || place=$work/memory
   mkdir "$place/tree"
-  name="seed $seed: $alg, compat $compat, cluster $cluster, -j $jobs, $kind"
+  name="seed $seed: $alg, compat $compat, cluster $cluster, fragments $fragments, memory $memory, -j $jobs, $kind"
   if output=$(cd "$place/tree" && seed_test "$seed" 2>&1); then
     echo "ok $number $name"
   else

@@ -28,6 +28,8 @@ struct content {
 	size_t size;
 	size_t prefix; /* bytes of noise in front, which shift the rest */
 	bool sparse;   /* leave whole runs unwritten */
+	size_t cut;    /* not 0: at this place of it... */
+	size_t gap;    /* ...so many bytes of noise are in between */
 };
 
 void content_pick(struct rng *rng, size_t max, struct content *out);

@@ -126,11 +126,13 @@ static void write_all(int fd, const unsigned char *p, size_t len, off_t off)
 void content_write(int fd, const struct content *content)
 {
 	struct rng rng = {content->seed}, holes = {~content->seed};
-	size_t size = content->prefix + content->size;
-	unsigned char *p = tool_alloc(size);
+	size_t size = content->prefix + content->size + content->gap;
+	unsigned char *p = tool_alloc(size), *at = p + content->prefix;
 
-	content_fill(&rng, p + content->prefix, content->size);
+	content_fill(&rng, at, content->size);
 	noise_fill(&rng, p, content->prefix, 0xff);
+	memmove(at + content->cut + content->gap, at + content->cut, content->size - content->cut);
+	noise_fill(&rng, at + content->cut, content->gap, 0xff);
 	if (ftruncate(fd, (off_t)size) < 0)
 		tool_die_errno("truncate to %zu", size);
 	for (size_t off = 0; off < size;) {

@@ -38,6 +38,7 @@ struct tree {
 	struct entry *entries; /* every inode once, in order of creation */
 	size_t count, cap, linkable;
 	struct content *contents; /* of files written so far */
+	struct content large;	  /* that several files have, nearly; size 0: none has yet */
 	size_t content_count;
 };
 
@@ -103,6 +104,24 @@ static dev_t device_make(struct rng *rng)
 		       (unsigned int)rng_range(rng, 0, 1048575));
 }
 
+/* A large file, and now and then another one that has most of it: extents are shared. */
+static void content_share(struct tree *t, struct content *content)
+{
+	size_t least = 200000;
+
+	if (t->max_file && t->max_file < 8 * least)
+		return;
+	if (!t->large.size) {
+		t->large = (struct content){.seed = rng_next(&t->rng)};
+		t->large.size = rng_range(&t->rng, least, 8 * least);
+	}
+	*content = t->large;
+	content->prefix = rng_percent(&t->rng, 50) ? rng_range(&t->rng, 1, 9000) : 0;
+	content->cut = rng_range(&t->rng, 1, content->size);
+	content->gap = rng_percent(&t->rng, 50) ? rng_range(&t->rng, 1, 9000) : 0;
+	content->sparse = rng_percent(&t->rng, 10);
+}
+
 static void content_choose(struct tree *t, struct content *content)
 {
 	content_pick(&t->rng, t->max_file, content);
@@ -112,6 +131,8 @@ static void content_choose(struct tree *t, struct content *content)
 		if (rng_percent(&t->rng, 40))
 			content->prefix = rng_range(&t->rng, 1, 5000);
 	}
+	if (rng_percent(&t->rng, 5))
+		content_share(t, content);
 	t->contents = tool_grow(t->contents, (t->content_count + 1) * sizeof(*content));
 	t->contents[t->content_count++] = *content;
 }

@@ -22,6 +22,8 @@ struct mica_err err;
 struct file files[FILES_MAX];
 size_t file_count;
 
+static unsigned char *packed; /* what packed_read() decoded */
+
 void start_image_at(const char *codec, uint32_t cluster, const char *compat, uint64_t base)
 {
 	opts = (struct mica_build_opts){.cluster = cluster, .memory = 64 * M, .jobs = 2};
@@ -39,8 +41,15 @@ void start_image(const char *codec, uint32_t cluster, const char *compat)
 	start_image_at(codec, cluster, compat, MICA_BLOCK);
 }
 
+static void packed_forget(void)
+{
+	free(packed);
+	packed = NULL;
+}
+
 void end_image(void)
 {
+	packed_forget();
 	mica_packer_free(packer);
 	mica_spool_free(spool);
 	free(out.buf);
@@ -140,25 +149,102 @@ static void compare_zeros(const struct file *f, uint64_t la, uint64_t len)
 }
 
 /* Encoded bytes at the end of whole blocks, or exactly len of them. */
-static void compare_encoded(const struct file *f, const struct place *p, const unsigned char *from,
-			    uint64_t len, bool padded)
+static void decode(const struct mica_pext *x, const unsigned char *from, uint64_t len, bool padded,
+		   unsigned char *got)
 {
 	static struct mica_codec *codec;
-	cleanup_free unsigned char *got = malloc(p->x.llen);
 	uint64_t pad = 0;
 
 	assert_non_null(from);
-	assert_non_null(got);
-	assert_true(p->x.llen <= EROFS_EXTENT_MAX && len <= EROFS_PCLUSTER_MAX);
+	assert_true(x->llen <= EROFS_EXTENT_MAX && len <= EROFS_PCLUSTER_MAX);
 	while (padded && !from[pad])
 		pad++;
 	assert_true(pad < MICA_BLOCK && from[pad]);
 	if (!codec)
 		assert_int_equal(mica_decompressor_new(&codec, &err), 0);
-	if (mica_decompress(codec, opts.codec.alg, got, p->x.llen, from + pad, len - pad,
-			    !p->x.partial, &err))
+	if (mica_decompress(codec, opts.codec.alg, got, x->llen, from + pad, len - pad, !x->partial,
+			    &err))
 		fail_msg("%s", err.msg);
+}
+
+static void compare_encoded(const struct file *f, const struct place *p, const unsigned char *from,
+			    uint64_t len, bool padded)
+{
+	cleanup_free unsigned char *got = malloc(p->x.llen);
+
+	assert_non_null(got);
+	decode(&p->x, from, len, padded, got);
 	compare(f, p->la, got, p->x.llen);
+}
+
+/*
+ * What an index by blocks can say: one extent begins in a block, and one that is within a
+ * single block takes one.
+ */
+static void lclusters_check(const struct mica_tinode *inode, const struct mica_pext *x, uint64_t la)
+{
+	uint64_t end = la + x->llen, entries;
+
+	if (opts.compat.extents)
+		return;
+	entries = (end < inode->size ? end / MICA_BLOCK : mica_div_round_up(end, MICA_BLOCK)) -
+		  la / MICA_BLOCK;
+	assert_true(entries >= 1);
+	if (entries == 1)
+		assert_true(x->plen <= MICA_BLOCK);
+}
+
+/* The packed inode's bytes, all of them; to be freed. */
+static unsigned char *packed_decode(void)
+{
+	const struct mica_tinode *inode = mica_packer_packed(packer);
+	const struct mica_data *data = &inode->data;
+	unsigned char *buf = calloc(1, inode->size);
+	const struct mica_pext *x;
+	struct mica_extreader r;
+	uint64_t la = 0;
+	int ret = 0;
+
+	assert_non_null(buf);
+	if (data->kind == MICA_DATA_FLAT) {
+		memcpy(buf, fake_outfile_at(&out, data->start, inode->size - data->tail_len),
+		       inode->size - data->tail_len);
+		if (data->tail_len)
+			tail_read(data, buf + inode->size - data->tail_len);
+		return buf;
+	}
+	mica_extreader_start(&r, spool, data);
+	while ((x = mica_extreader_next(&r, &ret, &err))) {
+		assert_true(x->llen <= inode->size - la);
+		lclusters_check(inode, x, la);
+		if (x->plen && x->alg >= 0)
+			decode(x, fake_outfile_at(&out, x->pstart, x->plen), x->plen,
+			       !opts.compat.extents, buf + la);
+		else if (x->plen)
+			memcpy(buf + la, fake_outfile_at(&out, x->pstart, x->llen), x->llen);
+		la += x->llen;
+	}
+	assert_int_equal(ret, 0);
+	assert_int_equal(la, inode->size);
+	return buf;
+}
+
+/* The same, borrowed: it is decoded once after everything is out. */
+static const unsigned char *packed_read(void)
+{
+	if (!packed)
+		packed = packed_decode();
+	return packed;
+}
+
+/* From byte la on the file is in the packed inode. */
+static void fragment_check(const struct file *f, uint64_t la)
+{
+	const struct mica_tinode *inode = mica_packer_packed(packer);
+
+	assert_non_null(inode);
+	assert_true(mica_range_in(f->inode.data.fragment, f->inode.size - la, inode->size));
+	compare(f, la, packed_read() + f->inode.data.fragment, f->inode.size - la);
 }
 
 void tail_read(const struct mica_data *data, unsigned char *buf)
@@ -239,6 +325,11 @@ static void list_check(const struct file *f, char *text, size_t len)
 		p.x = *x;
 		p.pa = x->pstart;
 		kind = extent_check(f, &p);
+		if (data->kind == MICA_DATA_PCLUSTERS)
+			lclusters_check(&f->inode, x, p.la);
+		/* a part of what another file has stored */
+		if (x->partial)
+			kind = 'R';
 		stored += p.pa - x->pstart;
 		p.la += x->llen;
 		if (strlen(text) + 40 < len)
@@ -247,6 +338,13 @@ static void list_check(const struct file *f, char *text, size_t len)
 			assert_int_equal(p.la % (1ull << data->lclusterbits), 0);
 	}
 	assert_int_equal(ret, 0);
+	if (data->flags & MICA_DATA_TAIL_FRAGMENT) {
+		assert_true(p.la < f->inode.size);
+		fragment_check(f, p.la);
+		if (strlen(text) + 40 < len)
+			sprintf(text + strlen(text), " F%" PRIu64, f->inode.size - p.la);
+		p.la = f->inode.size;
+	}
 	assert_int_equal(p.la, f->inode.size);
 	assert_true((uint64_t)data->blocks * MICA_BLOCK >= stored);
 }
@@ -264,6 +362,10 @@ const char *stored_as(const struct file *f)
 		return "none";
 	case MICA_DATA_FLAT:
 		flat_check(f, text, sizeof(text));
+		return text;
+	case MICA_DATA_FRAGMENT:
+		fragment_check(f, 0);
+		snprintf(text, sizeof(text), "fragment %" PRIu64, f->inode.size);
 		return text;
 	case MICA_DATA_CHUNK:
 		snprintf(text, sizeof(text), "chunk %u:", data->lclusterbits);
@@ -286,6 +388,7 @@ const char *stored_as(const struct file *f)
 
 void finish(void)
 {
+	packed_forget();
 	if (mica_packer_flush(packer, &err))
 		fail_msg("%s", err.msg);
 	mica_packer_result(packer, &stats);

@@ -243,6 +243,52 @@ static void a_pipe_can_be_drained_and_used_again(void **state)
 	mica_pipe_free(pipe);
 }
 
+/* Those that a wait is for are released when it returns; later ones need not be. */
+static void wait_is_for_the_first_jobs(void **state)
+{
+	static struct run r;
+	struct mica_pipe *pipe = NULL;
+	struct mica_err err = {0};
+
+	(void)state;
+	r = (struct run){.slow = 90};
+	assert_int_equal(mica_pipe_new(4, 128, &ops, &r, &pipe, &err), 0);
+	assert_int_equal(mica_pipe_submitted(pipe), 0);
+	assert_int_equal(mica_pipe_wait(pipe, 0, &err), 0);
+	for (unsigned int n = 1; n <= 100; n++) {
+		assert_int_equal(mica_pipe_submit(pipe, (void *)(uintptr_t)n, &err), 0);
+		assert_int_equal(mica_pipe_submitted(pipe), n);
+	}
+	for (unsigned int n = 1; n <= 100; n += 9) {
+		assert_int_equal(mica_pipe_wait(pipe, n, &err), 0);
+		for (unsigned int k = 1; k <= n; k++)
+			assert_int_equal(__atomic_load_n(&r.released[k], __ATOMIC_SEQ_CST), 1);
+	}
+	assert_int_equal(mica_pipe_drain(pipe, &err), 0);
+	assert_int_equal(mica_pipe_submitted(pipe), 100);
+	mica_pipe_free(pipe);
+	assert_false(r.disorder);
+}
+
+static void wait_tells_of_a_failure(void **state)
+{
+	static struct run r;
+	struct mica_pipe *pipe = NULL;
+	struct mica_err err = {0};
+
+	(void)state;
+	r = (struct run){.finish_fails = 5};
+	assert_int_equal(mica_pipe_new(2, 16, &ops, &r, &pipe, &err), 0);
+	for (unsigned int n = 1; n <= 10; n++)
+		mica_pipe_submit(pipe, (void *)(uintptr_t)n, &err);
+	assert_int_equal(mica_pipe_wait(pipe, 5, &err), MICA_E_CORRUPT);
+	assert_string_equal(err.msg, "job 5: finish");
+	/* the others are released all the same */
+	assert_int_equal(mica_pipe_wait(pipe, 10, &err), MICA_E_CORRUPT);
+	assert_int_equal(r.releases, 10);
+	mica_pipe_free(pipe);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +301,8 @@ int main(void)
 		cmocka_unit_test(submit_tells_of_an_earlier_failure),
 		cmocka_unit_test(free_releases_what_is_under_way),
 		cmocka_unit_test(a_pipe_can_be_drained_and_used_again),
+		cmocka_unit_test(wait_is_for_the_first_jobs),
+		cmocka_unit_test(wait_tells_of_a_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

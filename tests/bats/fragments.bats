@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What files share: the packed inode (--fragments), extents of large files, and
+# how much memory that may take (--memory).
+
+load helpers
+
+# Small files alike, twins, tails, and large files that differ a little.
+shared_tree() {
+  local i
+  mkdir -p src/small src/large
+  for i in {1..60}; do
+    { noise $((2000 + i * 97)) $((i % 6)) | base64 -w 0; echo "$i"; } >"src/small/$i"
+  done
+  cp src/small/7 src/small/twin
+  noise 5000 1 >src/small/noise
+  head -c 9000 /dev/zero >src/small/zeros
+  { noise 300000 2; text 700000 2; } >src/large/first
+  { echo "some bytes in front"; cat src/large/first; } >src/large/shifted
+  { cat src/large/first; noise 3000 3; } >src/large/longer
+  { head -c 500000 src/large/first; text 100000 9; tail -c 300000 src/large/first; } >src/large/middle
+  truncate -s 800000 src/large/longer.holes
+  cat src/large/first >>src/large/longer.holes
+  find src -exec touch -hd '2021-02-03 04:05:06' {} +
+}
+
+# seen_as_source IMAGE: by fsck, extract, FUSE, and the kernel
+seen_as_source() {
+  "$MICA" fsck --quiet "$1"
+  rm -rf out
+  mkdir out
+  "$MICA" extract "$1" -C out
+  same_tree src out
+  fuse_mount "$1" fuse
+  same_tree src fuse --d-ino --random-reads
+  unmount fuse
+  if [ "$(id -u)" = 0 ] && kernel_is 6.12; then
+    kernel_mount "$1" mnt
+    same_tree src mnt --d-ino --random-reads
+    unmount mnt
+  fi
+}
+
+@test "--fragments=off, tails and small: the same tree for every reader" {
+  require_root
+  require_fuse
+  shared_tree
+  local fragments compat
+  for fragments in off tails small; do
+    for compat in 6.1 6.12 6.15; do
+      kernel_is $compat || continue
+      mkimage --compat $compat -z lz4 -C 64K --fragments=$fragments image src
+      seen_as_source image
+    done
+  done
+}
+
+@test "--fragments makes the image smaller; off has no packed inode" {
+  shared_tree
+  local fragments
+  for fragments in off tails small; do
+    mkimage -z zstd -C 64K --compat 6.12 --fragments=$fragments $fragments src
+  done
+  # its number in the superblock
+  [ "$(le32_at off $((1024 + 96)))" = 0 ]
+  [ "$(le32_at small $((1024 + 96)))" != 0 ]
+  [ "$(le32_at tails $((1024 + 96)))" != 0 ]
+  [ "$(stat -c %s small)" -lt "$(stat -c %s off)" ]
+  ! cmp -s small tails || fail "tails are as small is"
+  mkimage -z zstd -C 64K --compat 6.12 default src
+  cmp default small
+}
+
+@test "--fragments: what it does not take" {
+  mkdir src
+  run -1 --separate-stderr "$MICA" mkimage --fragments=all image src
+  assert_has all
+  run -1 --separate-stderr "$MICA" mkimage --compat 5.15 --fragments=small image src
+  assert_has "--fragments needs Linux 6.1, but the image must mount on 5.15"
+  [ ! -e image ]
+  mkimage --compat 5.15 --fragments=off image src
+}
+
+@test "large files that differ a little share what they have in common" {
+  mkdir src
+  noise 6000000 1 | base64 -w 0 >src/first
+  mkimage -z zstd first src
+  { echo front; head -c 3000000 src/first; echo middle; tail -c +3000001 src/first; } >src/second
+  mkimage -z zstd both src
+  local one two
+  one=$(stat -c %s first) two=$(stat -c %s both)
+  # two places differ: a few clusters of 512 KiB
+  [ $((two - one)) -lt $((one / 3)) ] || fail "$one bytes alone, $two with its like"
+  rm -rf out
+  mkdir out
+  "$MICA" extract both -C out
+  same_tree src out
+}
+
+# A short chunk of new bytes before those of another file: before 6.15 two extents
+# must not begin in one block.
+@test "new bytes shorter than a block before shared ones" {
+  require_root
+  mkdir src
+  python3 - <<'P'
+import random
+r = random.Random(1)
+words = [bytes(r.choice(b"abcdefghijklmnop") for _ in range(r.randint(2, 9))) + b" " for _ in range(5000)]
+text = b"".join(r.choice(words) for _ in range(60000))
+# of so many lengths some end where the content is cut
+for n in range(2048, 4096, 16):
+    start = r.randrange(0, 4000)
+    open(f"src/{n}", "wb").write(text[start:start + n] + text[:100000])
+open("src/0", "wb").write(text[:200000])
+P
+  local cluster
+  for cluster in 64K 128K; do
+    mkimage --compat 6.12 -z zstd -C $cluster image src
+    "$MICA" fsck --quiet image
+    shown image
+    same_tree src mnt
+  done
+}
+
+@test "--memory: what it does not take" {
+  mkdir src
+  run -1 --separate-stderr "$MICA" mkimage --memory=63M image src
+  assert_has --memory
+  run -1 --separate-stderr "$MICA" mkimage --memory=much image src
+  assert_has much
+  mkimage --memory=64M image src
+  mkimage --memory=1T image src
+}
+
+@test "--memory: less of it is a larger image of the same files" {
+  mkdir src
+  # 24 MB of small files: more than the hoards of 64M hold; likes are far apart
+  python3 - <<'P'
+import base64, random
+r = random.Random(1)
+base = [base64.b64encode(r.randbytes(30000)) for _ in range(300)]
+for i in range(600):
+    open(f"src/{i:04}", "wb").write(b"%d" % i + base[i % 300])
+P
+  find src -exec touch -hd '2021-02-03 04:05:06' {} +
+  mkimage -z zstd --memory=64M little src
+  mkimage -z zstd --memory=512M much src
+  mkimage -z zstd much2 src
+  cmp much much2
+  [ "$(stat -c %s much)" -lt $(($(stat -c %s little) * 3 / 4)) ] ||
+    fail "$(stat -c %s much) bytes with much, $(stat -c %s little) with little"
+  "$MICA" fsck --quiet little
+  mkdir out
+  "$MICA" extract little -C out
+  same_tree src out
+}
+
+@test "a tar, its directory and any number of threads: the same bytes" {
+  shared_tree
+  tar_of src src.tar
+  local fragments
+  for fragments in off tails small; do
+    for compat in 6.12 6.15; do
+      mkimage --compat $compat -C 64K --fragments=$fragments --memory=64M -j 1 one src
+      mkimage --compat $compat -C 64K --fragments=$fragments --memory=64M -j 7 seven src.tar
+      mkimage --compat $compat -C 64K --fragments=$fragments --memory=64M -j 3 pipe - <src.tar
+      cmp one seven
+      cmp one pipe
+    done
+  done
+}

@@ -63,7 +63,7 @@ lost() {
   done
   # data
   for n in 3 4 5; do
-    lost $n 1048576 -f
+    lost $n 262144 -f
     assert_has "verify: 'noise': the content is not that of the source"
   done
 }

@@ -111,7 +111,7 @@ static int entry_refer(struct mica_apply *a, struct mica_tinode *inode, const st
 {
 	int ret = 1;
 
-	if (a->opts.refer && e->stored)
+	if (a->opts.refer && S_ISREG(e->mode))
 		ret = a->opts.refer->refer(a->opts.refer, a->source, e, inode, err);
 	*referred = !ret;
 	return ret < 0 ? mica_err_wrap(err, "'%s'", mica_quote(e->path).text) : 0;

@@ -30,7 +30,7 @@ struct mica_apply_opts {
 	bool overlay_input;	     /* overlay xattrs and 0:0 devices mean what overlayfs means */
 	bool lone_layer;	     /* of a stack, whose other layers are not applied */
 	const char *const *excludes; /* globs, NULL-terminated; NULL: none */
-	struct mica_refer *refer;    /* is asked for every file of an image; NULL: none is */
+	struct mica_refer *refer;    /* is asked for every regular file; NULL: none is */
 };
 
 struct mica_apply;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../lib/util.h"
+#include "../lib/uuid.h"
 #include "data.h"
 #include "outfile.h"
 
@@ -61,6 +62,7 @@ static int base_take(struct mica_bases *bases, const char *path, struct mica_err
 	l->bytes = mica_image_io(img)->size;
 	l->blocks = mica_div_round_up(l->bytes, MICA_BLOCK);
 	memcpy(l->uuid, sb->uuid, sizeof(l->uuid));
+	mica_uuid_format(l->uuid, l->tag);
 	bases->count++;
 	return 0;
 }
@@ -89,19 +91,20 @@ void mica_bases_free(struct mica_bases *bases)
 	*bases = (struct mica_bases){0};
 }
 
-int mica_bases_place(struct mica_bases *bases, uint64_t end, struct mica_err *err)
+int mica_bases_place(struct mica_bases *bases, uint64_t end, unsigned int block_bits,
+		     struct mica_err *err)
 {
-	uint64_t block = mica_div_round_up(end, MICA_BLOCK);
+	uint64_t block = mica_round_up(end, MICA_BLOCK) >> block_bits;
 
 	for (unsigned int i = 0; i < bases->count; i++) {
 		struct mica_base *l = &bases->v[i];
 
-		l->start = block * MICA_BLOCK;
+		l->start = block << block_bits;
 		if (mica_add_overflows(block, l->blocks, &block) || block > MICA_BLOCKS_MAX)
 			return mica_err_set(err, MICA_E_LIMIT,
-					    "%s: with it the layers have more than %" PRIu32
-					    " blocks together",
-					    l->path, MICA_BLOCKS_MAX);
+					    "%s: image and layers have more than %" PRIu32
+					    " blocks of %u bytes together",
+					    l->path, MICA_BLOCKS_MAX, 1u << block_bits);
 	}
 	return 0;
 }

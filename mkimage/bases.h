@@ -28,8 +28,9 @@ enum mica_packed {
 struct mica_base {
 	const char *path; /* borrowed */
 	uint64_t bytes;	  /* of the file */
-	uint64_t blocks;
-	uint64_t start; /* bytes in the address space; set by the layout */
+	uint64_t blocks;  /* of the image's size */
+	char tag[65];	  /* in the device table: that of the image, as text */
+	uint64_t start;	  /* bytes in the address space; set by the layout */
 	uint8_t uuid[16];
 	enum mica_packed packed;
 	unsigned int packed_rank; /* number in the joined one */
@@ -56,8 +57,9 @@ int mica_bases_open(const char *const *paths, unsigned int count, struct mica_ba
 		    struct mica_err *err);
 void mica_bases_free(struct mica_bases *bases);
 
-/* Places of all layers behind an image that ends at byte end. */
-int mica_bases_place(struct mica_bases *bases, uint64_t end, struct mica_err *err);
+/* Places of all layers behind an image that ends at byte end, in its blocks. */
+int mica_bases_place(struct mica_bases *bases, uint64_t end, unsigned int block_bits,
+		     struct mica_err *err);
 
 /* Where byte pstart of a device is in the one address space; dev 0, bases NULL: there already. */
 static inline uint64_t mica_bases_address(const struct mica_bases *bases, uint16_t dev,

@@ -12,6 +12,7 @@
 #include "outfile.h"
 #include "packer.h"
 #include "stack.h"
+#include "tarindex.h"
 #include "verify.h"
 
 /* Files of layers are referred to; what cannot be is copied. */
@@ -19,7 +20,9 @@ struct build_refer {
 	struct mica_refer refer;
 	struct mica_bases *bases;
 	struct mica_spool *spool;
-	unsigned int base_index; /* of the layer that is read */
+	struct mica_verify *verify; /* of what is in a tar */
+	unsigned int base_index;    /* of the layer that is read */
+	bool tar;		    /* it is one */
 };
 
 /* All that one build owns. */
@@ -68,6 +71,10 @@ static int build_refer(struct mica_refer *refer, struct mica_source *src,
 {
 	struct build_refer *r = (struct build_refer *)refer;
 
+	if (r->tar)
+		return mica_tarindex_refer(r->bases, src, e, r->spool, r->verify, inode, err);
+	if (!e->stored)
+		return 1;
 	return mica_bases_refer(r->bases, r->base_index, mica_source_image(src), e->stored,
 				r->spool, &inode->data, err);
 }
@@ -92,6 +99,8 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 		apply.refer = &b->refer.refer;
 	if (!ret && b->events->outfile)
 		b->events->outfile(b->events->ctx, b->out);
+	if (!ret && b->opts->tar_index == MICA_TAR_BEHIND)
+		ret = mica_tarindex_begin(b->opts->bases, b->out, err);
 	if (!ret)
 		ret = mica_outfile_zeros(b->out, MICA_BLOCK, err); /* the superblock's */
 	if (!ret)
@@ -108,7 +117,13 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 		mica_packer_watch(b->packer, b->verify);
 	if (!ret)
 		ret = mica_apply_new(b->tree, b->packer, b->xattrs, report, &apply, &b->apply, err);
-	b->refer = (struct build_refer){{build_refer}, b->opts->bases, b->spool, 0};
+	b->refer = (struct build_refer){
+		.refer = {build_refer},
+		.bases = b->opts->bases,
+		.spool = b->spool,
+		.verify = b->verify,
+		.tar = b->opts->tar_index != MICA_TAR_NONE,
+	};
 	return ret;
 }
 
@@ -144,7 +159,8 @@ static int build_find_own(struct build *b, const char *target, const struct mica
 	if (ret)
 		return ret;
 	b->own = (struct mica_source_own){.temp_dev = st.st_dev, .temp_ino = st.st_ino};
-	if (stat(target, &st) < 0)
+	/* what a tar with its index behind it replaces is not lost when it is that tar */
+	if (b->opts->tar_index == MICA_TAR_BEHIND || stat(target, &st) < 0)
 		return 0;
 	b->own.has_named = true;
 	b->own.named_dev = st.st_dev;
@@ -166,6 +182,8 @@ static int build_find_own(struct build *b, const char *target, const struct mica
 static int build_refer_begin(struct build *b, unsigned int base, struct mica_err *err)
 {
 	b->refer.base_index = base;
+	if (b->refer.tar)
+		return mica_tarindex_check(b->source, err);
 	return mica_bases_check(b->opts->bases, base, mica_source_image(b->source), err);
 }
 
@@ -237,9 +255,12 @@ static int build_metadata(struct build *b, struct mica_build_stats *stats, struc
 		ret = mica_emit_super(b->emit, &stats->packer, stats->uuid, err);
 	if (b->opts->bases)
 		stats->bytes_referred = b->opts->bases->bytes_referred;
-	if (!ret && b->opts->flat)
+	if (!ret && (b->opts->flat || b->opts->tar_index == MICA_TAR_BEFORE))
 		ret = mica_bases_append(b->opts->bases, b->out, err);
-	stats->image_bytes = mica_outfile_pos(b->out);
+	if (!ret && b->opts->tar_index == MICA_TAR_BEHIND)
+		ret = mica_tarindex_end(b->opts->bases, b->out, b->layout.end, err);
+	stats->image_offset = mica_outfile_started(b->out);
+	stats->image_bytes = stats->image_offset + mica_outfile_pos(b->out);
 	stats->meta_bytes = b->layout.end - b->layout.meta_start;
 	return ret;
 }

@@ -24,6 +24,14 @@ enum mica_fragments {
 	MICA_FRAGMENTS_SMALL, /* files smaller than a cluster */
 };
 
+/* The image is the index of a tar, which is its only base. */
+enum mica_tar_index {
+	MICA_TAR_NONE,	 /* it is not */
+	MICA_TAR_APART,	 /* the tar is another file */
+	MICA_TAR_BEFORE, /* the image's file has a copy of the tar behind the image */
+	MICA_TAR_BEHIND, /* or in front of it */
+};
+
 struct mica_build_opts {
 	struct mica_compat compat;
 	struct mica_codec_spec codec;
@@ -39,6 +47,7 @@ struct mica_build_opts {
 	struct mica_apply_opts apply;
 	struct mica_bases *bases; /* the sources, which are referred to; NULL: they are copied */
 	bool flat;		  /* they are joined to the image, instead of devices */
+	enum mica_tar_index tar_index;
 	bool small_blocks;	  /* of 512 bytes instead of 4096 */
 	struct mica_stack *stack; /* the one layer is part of this; NULL: of none */
 	size_t stack_index;
@@ -69,8 +78,9 @@ struct mica_build_stats {
 	struct mica_tree_counts counts;
 	struct mica_packer_stats packer;
 	uint64_t bytes_referred; /* file contents that stay in layers */
-	uint64_t image_bytes;
-	uint64_t meta_bytes; /* directories, inodes, inline tails, shared xattrs */
+	uint64_t image_bytes;	 /* of its file */
+	uint64_t image_offset;	 /* where it begins there */
+	uint64_t meta_bytes;	 /* directories, inodes, inline tails, shared xattrs */
 	uint8_t uuid[16];
 };
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "../lib/util.h"
-#include "../lib/uuid.h"
 #include "bases.h"
 #include "emit.h"
 
@@ -14,10 +13,8 @@ void mica_emit_device(const struct mica_emit *e, unsigned int base, void *slot)
 		.blocks_lo = le32_make((uint32_t)l->blocks),
 		.uniaddr_lo = le32_make((uint32_t)(l->start >> e->layout->block_bits)),
 	};
-	char tag[MICA_UUID_TEXT];
 
-	mica_uuid_format(l->uuid, tag);
-	memcpy(d.tag, tag, strlen(tag));
+	memcpy(d.tag, l->tag, strlen(l->tag));
 	memcpy(slot, &d, sizeof(d));
 }
 

@@ -229,6 +229,41 @@ static int set_flat(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+static int tar_index_set(struct mica_mkimage_options *o, enum mica_tar_index how,
+			 const char *option, struct mica_err *err)
+{
+	enum mica_tar_index before = o->build.tar_index;
+
+	/* --tar-index may stand beside the others, which say more */
+	if (how == MICA_TAR_APART && before != MICA_TAR_NONE)
+		return 0;
+	if (before > MICA_TAR_APART && before != how)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "the index goes to one end of the tar, "
+				    "not to both");
+	o->build.tar_index = how;
+	o->tar_index = option;
+	return 0;
+}
+
+static int set_tar_index(void *ctx, const char *value, struct mica_err *err)
+{
+	(void)value;
+	return tar_index_set(ctx, MICA_TAR_APART, "--tar-index", err);
+}
+
+static int set_append(void *ctx, const char *value, struct mica_err *err)
+{
+	(void)value;
+	return tar_index_set(ctx, MICA_TAR_BEHIND, "--append", err);
+}
+
+static int set_prepend(void *ctx, const char *value, struct mica_err *err)
+{
+	(void)value;
+	return tar_index_set(ctx, MICA_TAR_BEFORE, "--prepend", err);
+}
+
 static int set_quiet(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
@@ -305,6 +340,15 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "take 0:0 devices and overlay xattrs in a source for overlayfs' whiteouts and opaque "
 	 "directories",
 	 set_overlay_input},
+	{"tar-index", 0, NULL,
+	 "leave contents in the tar, which becomes the image's device; the image is their index",
+	 set_tar_index},
+	{"append", 0, NULL,
+	 "the same, but IMAGE is a copy of the tar with the index behind it, and still a tar",
+	 set_append},
+	{"prepend", 0, NULL,
+	 "the same, but IMAGE is the index with a copy of the tar behind it, which mount(8) mounts",
+	 set_prepend},
 	{"verify", 0, NULL,
 	 "read the finished image back and compare it with the sources before it gets its name",
 	 set_verify},
@@ -384,6 +428,38 @@ static int meta_cluster_check(const struct mica_mkimage_options *o, struct mica_
 	return 0;
 }
 
+#define TAR_INDEX_KERNEL MICA_KERNEL(6, 4)
+
+/* Contents stay as they are, in blocks of a tar's size. */
+static int tar_index_settle(struct mica_mkimage_options *o, int operands, char **argv,
+			    struct mica_err *err)
+{
+	struct mica_build_opts *b = &o->build;
+
+	if (!o->tar_index)
+		return 0;
+	if (o->codec || b->cluster != CLUSTER_DEFAULT || o->meta_cluster || o->fragments)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "%s compresses nothing, so -z, -C, --metadata-cluster and "
+				    "--fragments have no use beside it",
+				    o->tar_index);
+	if (b->compat.kernel < TAR_INDEX_KERNEL)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "%s makes blocks of 512 bytes, which need Linux %u.%u, but the "
+				    "image must mount on %u.%u (--compat)",
+				    o->tar_index, TAR_INDEX_KERNEL / 1000, TAR_INDEX_KERNEL % 1000,
+				    b->compat.kernel / 1000, b->compat.kernel % 1000);
+	if (o->run.per_layer)
+		return mica_err_set(err, MICA_E_USAGE, "%s and --per-layer exclude each other",
+				    o->tar_index);
+	if (operands > 2 || (operands == 2 && !strcmp(argv[2], "-")))
+		return mica_err_set(err, MICA_E_USAGE, "%s takes one tar, by the name of its file",
+				    o->tar_index);
+	o->codec = "none";
+	b->small_blocks = true;
+	return mica_codec_spec_parse(o->codec, &b->codec, err);
+}
+
 static int operands_check(int operands, char **argv, struct mica_err *err)
 {
 	unsigned int stdins = 0;
@@ -435,6 +511,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 	ret = options_default(o, err);
 	if (!ret)
 		ret = mica_opt_parse(mica_mkimage_opts, o, argc, argv, operands, &help, err);
+	if (!ret)
+		ret = tar_index_settle(o, *operands, argv, err);
 	if (!ret && !o->codec)
 		ret = mica_codec_spec_parse(mica_compat_default_alg(&o->build.compat),
 					    &o->build.codec, err);

@@ -32,9 +32,10 @@ struct mica_outfile {
 	char *path;
 	struct mica_tmpfile tmp;
 	unsigned char *buf;
+	uint64_t base;	  /* file offset of the image */
 	uint64_t buf_pos; /* file offset of buf[0] */
 	size_t buf_len;
-	uint64_t mark_pos;
+	uint64_t mark_pos; /* file offset */
 	XXH3_state_t sum, mark_sum;
 };
 
@@ -196,12 +197,24 @@ int mica_outfile_zeros(struct mica_outfile *f, uint64_t len, struct mica_err *er
 
 uint64_t mica_outfile_pos(const struct mica_outfile *f)
 {
-	return f->buf_pos + f->buf_len;
+	return f->buf_pos + f->buf_len - f->base;
+}
+
+void mica_outfile_start(struct mica_outfile *f)
+{
+	f->base = f->buf_pos + f->buf_len;
+	XXH3_128bits_reset(&f->sum);
+	mica_outfile_mark(f);
+}
+
+uint64_t mica_outfile_started(const struct mica_outfile *f)
+{
+	return f->base;
 }
 
 void mica_outfile_mark(struct mica_outfile *f)
 {
-	f->mark_pos = mica_outfile_pos(f);
+	f->mark_pos = f->buf_pos + f->buf_len;
 	XXH3_copyState(&f->mark_sum, &f->sum);
 }
 
@@ -229,7 +242,7 @@ int mica_outfile_patch(struct mica_outfile *f, const void *buf, size_t len, uint
 {
 	int ret = outfile_flush(f, err);
 
-	return ret ? ret : mica_tmpfile_write(&f->tmp, f->path, buf, len, off, err);
+	return ret ? ret : mica_tmpfile_write(&f->tmp, f->path, buf, len, f->base + off, err);
 }
 
 /* One piece, with the best means that *how still allows. */
@@ -300,17 +313,28 @@ int mica_outfile_sync(struct mica_outfile *f, struct mica_err *err)
 	return 0;
 }
 
-int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err)
+static int outfile_open_io(const struct mica_outfile *f, uint64_t offset, struct mica_io **out,
+			   struct mica_err *err)
 {
 	cleanup_fd int fd = fcntl(f->tmp.fd, F_DUPFD_CLOEXEC, 0);
 	int ret;
 
 	if (fd < 0)
 		return mica_err_sys(err, errno, "%s: open again", f->path);
-	ret = mica_io_open_fd(fd, f->path, 0, out, err);
+	ret = mica_io_open_fd(fd, f->path, offset, out, err);
 	if (!ret)
 		fd = -1;
 	return ret;
+}
+
+int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err)
+{
+	return outfile_open_io(f, f->base, out, err);
+}
+
+int mica_outfile_whole_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err)
+{
+	return outfile_open_io(f, 0, out, err);
 }
 
 int mica_outfile_rest(struct mica_outfile *f, struct mica_err *err)

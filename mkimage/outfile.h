@@ -34,6 +34,14 @@ int mica_outfile_write(struct mica_outfile *f, const void *buf, size_t len, stru
 struct mica_outlet mica_outfile_outlet(struct mica_outfile *f);
 int mica_outfile_zeros(struct mica_outfile *f, uint64_t len, struct mica_err *err);
 
+/*
+ * The image begins at the current position: that is where offsets count from now on.
+ * What is before it counts for nothing but the file.
+ */
+void mica_outfile_start(struct mica_outfile *f);
+/* Where that was in the file. */
+uint64_t mica_outfile_started(const struct mica_outfile *f);
+
 /* Bytes written so far. */
 uint64_t mica_outfile_pos(const struct mica_outfile *f);
 
@@ -56,6 +64,8 @@ int mica_outfile_sync(struct mica_outfile *f, struct mica_err *err);
 
 /* The file as it is after mica_outfile_sync(), to be read; for mica_io_free(). */
 int mica_outfile_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err);
+/* The same with what is before the image. */
+int mica_outfile_whole_io(const struct mica_outfile *f, struct mica_io **out, struct mica_err *err);
 
 /*
  * Append the first len bytes of another file, shared with it where both lie on one

@@ -93,6 +93,7 @@ static void json_stats(struct mica_json *j, const struct mica_build_stats *st)
 	mica_json_u64(j, "bytes_duplicate", st->packer.bytes_dup);
 	mica_json_u64(j, "bytes_metadata", st->meta_bytes);
 	mica_json_u64(j, "bytes_out", st->image_bytes);
+	mica_json_u64(j, "offset", st->image_offset);
 	mica_json_double(j, "ratio",
 			 st->packer.bytes_in ? (double)st->image_bytes / (double)st->packer.bytes_in
 					     : 0);
@@ -167,24 +168,28 @@ static void print_summary(const char *image, const struct mica_build_stats *st, 
 	printf("%s: %" PRIu64 " files, %s in, %s out", image, st->counts.files, in, out);
 	if (bytes_in)
 		printf(" (%.1f%%)", (double)st->image_bytes * 100 / (double)bytes_in);
+	if (st->image_offset)
+		printf(", image at byte %" PRIu64, st->image_offset);
 	printf("%s", verified ? ", verified" : "");
 	if (seconds >= 0)
 		printf(", %.1f s", seconds);
 	putchar('\n');
 }
 
+/* With bases each operand is the path of one, whatever it looks like. */
 static int layers_list(struct mica_layers *layers, const char *const *operands, unsigned int count,
-		       const struct mica_platform *platform, bool images,
+		       const struct mica_platform *platform, const struct mica_build_opts *build,
 		       struct mica_report *report, struct mica_err *err)
 {
+	bool images = build->tar_index == MICA_TAR_NONE;
 	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < count; i++) {
 		char *path = (char *)operands[i];
-		struct mica_layer layer = {.name = path, .path = path, .image = true};
+		struct mica_layer layer = {.name = path, .path = path, .image = images};
 
-		ret = images ? mica_layers_push(layers, &layer, err)
-			     : mica_layers_add(layers, path, platform, report, err);
+		ret = build->bases ? mica_layers_push(layers, &layer, err)
+				   : mica_layers_add(layers, path, platform, report, err);
 	}
 	return ret;
 }
@@ -261,7 +266,7 @@ int mica_run(const char *verb, const char *image, const char *const *operands, u
 	int ret;
 
 	mica_progress_start(&run.progress, progress_is_shown(o));
-	ret = layers_list(&layers, operands, count, platform, build->bases, &run.report, err);
+	ret = layers_list(&layers, operands, count, platform, build, &run.report, err);
 	if (!ret && o->per_layer) {
 		outfiles = calloc(layers.count + 1, sizeof(*outfiles));
 		outfile_count = outfiles ? layers.count : 0;

@@ -92,6 +92,14 @@ const char *mica_source_name(const struct mica_source *src);
 /* The image that it reads; NULL: it reads none. */
 struct mica_image *mica_source_image(const struct mica_source *src);
 
+bool mica_source_is_tar(const struct mica_source *src);
+
+/* What a tar is compressed with ("gzip"); NULL: it is plain. */
+const char *mica_source_tar_filter(const struct mica_source *src);
+
+/* Of a plain tar: where the data of the entry begin that mica_source_next() gave last. */
+uint64_t mica_source_tar_offset(const struct mica_source *src);
+
 /* 1: *entry is set; 0: the end; < 0: error, with the entry's path and archive offset */
 int mica_source_next(struct mica_source *src, const struct mica_entry **entry,
 		     struct mica_err *err);

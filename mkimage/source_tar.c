@@ -367,6 +367,11 @@ bool mica_source_tar_place(const struct mica_source *src, uint64_t *off)
 	       !mica_source_tar_filter(src);
 }
 
+uint64_t mica_source_tar_offset(const struct mica_source *src)
+{
+	return mica_tar_stream_offset(((const struct mica_source_tar *)src)->stream);
+}
+
 const char *mica_source_tar_filter(const struct mica_source *src)
 {
 	return mica_tar_stream_filter(((const struct mica_source_tar *)src)->stream);
@@ -380,6 +385,11 @@ static const struct mica_source_ops tar_ops = {
 	.blame = tar_blame,
 	.free = tar_free,
 };
+
+bool mica_source_is_tar(const struct mica_source *src)
+{
+	return src->ops == &tar_ops;
+}
 
 int mica_source_tar_new(const struct mica_tar_stream_spec *spec, struct mica_source **out,
 			struct mica_err *err)

@@ -61,9 +61,6 @@ int mica_tar_entry(struct mica_source_tar *t, const struct mica_tar_header *h,
  */
 bool mica_source_tar_place(const struct mica_source *src, uint64_t *off);
 
-/* As mica_tar_stream_filter(). */
-const char *mica_source_tar_filter(const struct mica_source *src);
-
 /*
  * Size, runs and stored data of a regular file with stored bytes in the
  * stream, from whatever kind of map it has.

@@ -4,21 +4,28 @@
 #include <stdlib.h>
 
 #include "options.h"
+#include "tarindex.h"
 #include "verbs.h"
 
 static int mkimage_run(int argc, char **argv)
 {
 	struct mica_mkimage_options o;
+	struct mica_bases tar = {0};
 	struct mica_err err = {0};
 	int operands;
 	int ret = mica_mkimage_options_parse(&o, argc, argv, &operands, &err);
 
+	if (!ret && o.tar_index) {
+		ret = mica_tarindex_open(argv[2], &tar, &err);
+		o.build.bases = &tar;
+	}
 	if (!ret)
 		ret = mica_run("mkimage", argv[1], (const char *const *)argv + 2,
 			       (unsigned int)operands - 1, o.has_platform ? &o.platform : NULL,
 			       &o.build, &o.run, &err);
 	if (ret)
 		fprintf(stderr, "mica mkimage: %s\n", err.msg);
+	mica_bases_free(&tar);
 	mica_mkimage_options_free(&o);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

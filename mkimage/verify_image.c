@@ -11,6 +11,7 @@
 #include "../lib/check.h"
 #include "../lib/pipe.h"
 #include "../lib/util.h"
+#include "bases.h"
 #include "quote.h"
 #include "verify_priv.h"
 
@@ -159,18 +160,41 @@ static int visit(void *ctx, struct mica_tnode *node, struct mica_err *err)
 	return S_ISREG(node->inode->mode) || S_ISLNK(node->inode->mode) ? job_add(r, node, err) : 0;
 }
 
-static int reader_init(struct reader *r, struct mica_io **io, struct mica_err *err)
+/* The image's files: itself, and the tar that it is the index of, unless they are joined. */
+static int image_ios(const struct mica_layout *l, const struct mica_outfile *image,
+		     struct mica_image_ios *ios, struct mica_err *err)
+{
+	enum mica_tar_index tar = l->opts->tar_index;
+	int ret = mica_outfile_io(image, &ios->io, err);
+
+	if (ret || tar == MICA_TAR_NONE || tar == MICA_TAR_BEFORE)
+		return ret;
+	ios->devices = calloc(1, sizeof(struct mica_io *));
+	if (!ios->devices)
+		return mica_err_nomem(err);
+	ret = tar == MICA_TAR_BEHIND
+		      ? mica_outfile_whole_io(image, ios->devices, err)
+		      : mica_io_open_file(l->opts->bases->v->path, 0, ios->devices, err);
+	ios->device_count = !ret;
+	return ret;
+}
+
+static int reader_init(struct reader *r, struct mica_image_ios *ios, struct mica_err *err)
 {
 	static const struct mica_pipe_ops ops = {
 		.work = job_work,
 		.finish = job_finish,
 		.release = job_release,
 	};
-	int ret = mica_image_open(*io, NULL, &r->img, err);
+	struct mica_image_opts opts = {
+		.devices = ios->devices,
+		.device_count = ios->device_count,
+	};
+	int ret = mica_image_open(ios->io, &opts, &r->img, err);
 
 	if (ret)
 		return ret;
-	*io = NULL;
+	mica_image_ios_release(ios);
 	r->worker_count = r->layout->opts->jobs;
 	r->workers = calloc(r->worker_count, sizeof(*r->workers));
 	if (!r->workers)
@@ -201,11 +225,11 @@ static void reader_clear(struct reader *r)
 static int compare_all(struct reader *r, const struct mica_outfile *image, struct mica_err *err)
 {
 	struct mica_tnode *root = mica_tree_root(r->layout->tree);
-	struct mica_io *io cleanup_io = NULL;
-	int ret = mica_outfile_io(image, &io, err);
+	cleanup(mica_image_ios_clear) struct mica_image_ios ios = {0};
+	int ret = image_ios(r->layout, image, &ios, err);
 
 	if (!ret)
-		ret = reader_init(r, &io, err);
+		ret = reader_init(r, &ios, err);
 	if (ret)
 		return ret;
 	if (mica_image_super(r->img)->root_nid != root->inode->nid)
@@ -238,8 +262,8 @@ static int check_all(const struct mica_layout *l, const struct mica_outfile *ima
 		.ctx = &found,
 	};
 	struct mica_check_result result;
-	struct mica_image_ios ios = {0};
-	int ret = mica_outfile_io(image, &ios.io, err);
+	cleanup(mica_image_ios_clear) struct mica_image_ios ios = {0};
+	int ret = image_ios(l, image, &ios, err);
 
 	if (!ret)
 		ret = mica_check_image(&ios, &opts, &result, err);

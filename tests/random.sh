@@ -25,7 +25,7 @@ trap leave EXIT
 mkdir "$work"/{disk,memory}
 mount -t tmpfs -o size=1g tmpfs "$work/memory" || exit 1
 
-alg='' compat='' cluster='' metadata='' jobs=1 kind='' both='' fragments='' memory='' # chosen from the seed
+alg='' compat='' cluster='' metadata='' jobs=1 kind='' both='' form='' fragments='' memory='' # chosen from the seed
 options_choose() {
   state=$1
   choose compat 5.15 6.1 6.12 6.15 6.17
@@ -37,6 +37,7 @@ options_choose() {
   choose both no no yes
   choose fragments default default off tails small
   choose memory default 64M 1G
+  choose form image image image index append prepend
   while [ $((${compat%.*} * 1000 + ${compat#*.})) -gt "$kernel" ] && [ "$compat" != 5.15 ]; do
     case $compat in 6.17) compat=6.15 ;; 6.15) compat=6.12 ;; 6.12) compat=6.1 ;; 6.1) compat=5.15 ;; esac
   done
@@ -44,6 +45,12 @@ options_choose() {
   case $alg:$compat in
   zstd*:5.15 | zstd*:6.1 | deflate:5.15 | deflate:6.1 | lzma:1:5.15) alg=lz4 ;;
   esac
+  # the index of a tar, which compresses nothing
+  case $kind:$compat in
+  directory:* | tar:5.15 | tar:6.1) form=image ;;
+  esac
+  if [ $form = append ] && [ "$kernel" -lt 6016 ]; then form=prepend; fi
+  if [ $form != image ]; then alg=default cluster=default metadata=default fragments=default both=no; fi
 }
 
 choose() { # choose VARIABLE WORD...
@@ -63,6 +70,10 @@ build() { # build KIND JOBS IMAGE
   if [ "$compat" = 6.17 ] && [ "$metadata" != default ] && [ "$alg" != none ]; then
     options+=(--metadata-cluster "$metadata")
   fi
+  case $form in
+  index) options+=(--tar-index) ;;
+  append | prepend) options+=("--$form") ;;
+  esac
   if [ "$1" = tar ]; then
     tar --sort=name --format=posix --xattrs --acls -S -C source -cf source.tar . || return
     "$MICA" mkimage "${options[@]}" "$3" source.tar
@@ -79,26 +90,64 @@ equal() {
   }
 }
 
+# Where the image is the index of a tar: the file that its device is, and where it begins itself.
+device='' device_option=() offset=0
+devices_find() {
+  device='' device_option=() offset=0
+  case $form in
+  index)
+    device=$PWD/source.tar
+    device_option=(--device source.tar)
+    ;;
+  append)
+    # behind the tar in whole blocks of 4096 bytes, with room for an end mark
+    device=$PWD/image
+    offset=$(stat -c %s source.tar)
+    offset=$(((offset + 4095) / 4096 * 4096))
+    [ $((offset - $(stat -c %s source.tar))) -ge 1024 ] || offset=$((offset + 4096))
+    ;;
+  esac
+}
+
+loops=() # by_loop() has made them
+by_loop() {
+  local words=ro
+  loops=("$(losetup -r -f --show -o "$offset" image)") || return
+  if [ -n "$device" ]; then
+    loops+=("$(losetup -r -f --show "$device")") || return
+    words+=,device=${loops[1]}
+  fi
+  mount -t erofs -o "$words" "${loops[0]}" kernel
+}
+
+loops_drop() {
+  [ ${#loops[@]} = 0 ] || losetup -d "${loops[@]}"
+  loops=()
+}
+
 by_kernel() {
-  "$TOOLS/kmount" image kernel 2>message
+  local words=''
+  [ "$offset" = 0 ] || words=,fsoffset=$offset
+  [ -z "$device" ] || words+=,device=$device
+  "$TOOLS/kmount" image kernel ${words:+"${words#,}"} 2>message
   case $? in
   0) ;;
-  3) mount -t erofs -o ro,loop image kernel || return ;;
+  3) by_loop || return ;;
   *) cat message && return 1 ;;
   esac
   equal --d-ino --random-reads source kernel || return
-  umount kernel
+  umount kernel && loops_drop
 }
 
 by_fuse() {
-  "$MICA" mount image fuse || return
+  "$MICA" mount "${device_option[@]}" image fuse || return
   equal --d-ino --random-reads source fuse || return
   "$MICA" umount fuse
 }
 
 by_extraction() {
   mkdir out
-  "$MICA" extract image -C out || return
+  "$MICA" extract "${device_option[@]}" image -C out || return
   equal source out
 }
 
@@ -116,7 +165,8 @@ seed_test() {
   mkdir source kernel fuse
   "$TOOLS/randtree" "${only[@]}" "$1" source || return
   build "$kind" "$jobs" image || return
-  "$MICA" fsck image || return
+  devices_find
+  "$MICA" fsck "${device_option[@]}" image || return
   by_kernel || return
   by_fuse || return
   by_extraction || return
@@ -132,7 +182,7 @@ for ((seed = first; seed <= last; seed++)); do
   place=$work/disk
   [ $((seed % 2)) = 0 ] || place=$work/memory
   mkdir "$place/tree"
-  name="seed $seed: $alg, compat $compat, cluster $cluster, fragments $fragments, memory $memory, -j $jobs, $kind"
+  name="seed $seed: $alg, compat $compat, cluster $cluster, fragments $fragments, memory $memory, -j $jobs, $kind, $form"
   if output=$(cd "$place/tree" && seed_test "$seed" 2>&1); then
     echo "ok $number $name"
   else
@@ -142,6 +192,8 @@ for ((seed = first; seed <= last; seed++)); do
     for dir in kernel fuse; do
       mountpoint -q "$place/tree/$dir" && umount -l "$place/tree/$dir"
     done
+    losetup -n -O NAME,BACK-FILE | awk -v tree="$place/tree/" 'index($2, tree) { print $1 }' |
+      xargs -r losetup -d
   fi
   rm -rf --one-file-system "$place/tree"
 done

@@ -144,6 +144,30 @@ void mica_source_progress(struct mica_source *src, uint64_t *done, uint64_t *tot
 	*done = *total = 0;
 }
 
+const char *mica_source_name(const struct mica_source *src)
+{
+	(void)src;
+	return "model";
+}
+
+bool mica_source_is_tar(const struct mica_source *src)
+{
+	(void)src;
+	return false;
+}
+
+const char *mica_source_tar_filter(const struct mica_source *src)
+{
+	(void)src;
+	return NULL;
+}
+
+uint64_t mica_source_tar_offset(const struct mica_source *src)
+{
+	(void)src;
+	return 0;
+}
+
 void mica_source_free(struct mica_source *src)
 {
 	free(src);

@@ -17,6 +17,8 @@
 
 /* Enough that a tar which has no end mark gets one. */
 #define END_MARK (2u * MICA_TAR_BLOCK)
+/* No more than that is between a tar and the index behind it. */
+#define GAP_MAX (2u * MICA_BLOCK)
 
 _Static_assert(MICA_TAR_BLOCK == 1u << MICA_SMALL_BLOCK_BITS, "a tar's block is the image's");
 
@@ -47,6 +49,29 @@ static int base_digest(struct mica_base *base, struct mica_io *io, struct mica_e
 	return ret;
 }
 
+/* The tar is what is before its own index: nothing of it may be cut off. */
+static int base_cut(struct mica_base *base, struct mica_io *io, const struct mica_footer *footer,
+		    struct mica_err *err)
+{
+	static const unsigned char zeros[GAP_MAX];
+	unsigned char gap[GAP_MAX];
+	uint64_t len = footer->image - footer->device;
+	int ret = 0;
+
+	if (len <= GAP_MAX)
+		ret = mica_io_read(io, gap, (size_t)len, footer->device, err);
+	if (ret)
+		return ret;
+	if (len > GAP_MAX || memcmp(gap, zeros, (size_t)len) != 0)
+		return mica_err_set(err, MICA_E_INPUT,
+				    "%s: the footer says that a tar of %" PRIu64
+				    " bytes has its index at byte %" PRIu64
+				    ", but between them is more than some zeros",
+				    base->path, footer->device, footer->image);
+	base->bytes = footer->device;
+	return 0;
+}
+
 static int base_take(struct mica_base *base, const char *path, struct mica_err *err)
 {
 	struct mica_io *io cleanup_io = NULL;
@@ -63,10 +88,10 @@ static int base_take(struct mica_base *base, const char *path, struct mica_err *
 	base->path = path;
 	base->bytes = io->size;
 	ret = mica_footer_find(io, &footer, err);
-	if (ret < 0)
+	if (ret > 0)
+		ret = footer.device ? base_cut(base, io, &footer, err) : 0;
+	if (ret)
 		return ret;
-	if (ret && footer.device)
-		base->bytes = footer.device;
 	base->blocks = base->bytes / MICA_TAR_BLOCK;
 	return base_digest(base, io, err);
 }
@@ -118,6 +143,22 @@ static int content_watch(struct mica_source *src, const struct mica_entry *e,
 		return ret;
 	mica_verify_zeros(verify, e->size - at);
 	return mica_verify_end(verify, inode, err);
+}
+
+/* Zeros of data may go on behind a tar that a footer cuts short. */
+static int data_check(const struct mica_base *tar, const struct mica_entry *e, uint64_t place,
+		      struct mica_err *err)
+{
+	uint64_t len = e->runs ? 0 : e->size;
+
+	for (size_t i = 0; i < e->run_count; i++)
+		len += e->runs[i].len;
+	if (mica_range_in(place, len, whole_blocks(tar->bytes)))
+		return 0;
+	return mica_err_set(err, MICA_E_INPUT,
+			    "its %" PRIu64 " bytes of data at byte %" PRIu64
+			    " go beyond byte %" PRIu64 ", where the tar's last whole block ends",
+			    len, place, whole_blocks(tar->bytes));
 }
 
 /* Whether all runs, and where they are in the tar, begin and end with blocks. */
@@ -187,8 +228,10 @@ int mica_tarindex_refer(struct mica_bases *bases, struct mica_source *src,
 {
 	uint64_t place = mica_source_tar_offset(src);
 	struct mica_data d = {.kind = MICA_DATA_NONE};
-	int ret = 0;
+	int ret = data_check(bases->v, e, place, err);
 
+	if (ret)
+		return ret;
 	if (e->runs)
 		ret = refer_sparse(&bases->list, e, place, spool, &d, err);
 	else if (e->size)

@@ -4,6 +4,7 @@
 # What they show is what GNU tar unpacks.
 
 load helpers
+load footer
 
 setup_file() {
   [ "$(id -u)" = 0 ] || return 0
@@ -357,5 +358,32 @@ P
   run "$MICA" mkimage --append image x.tar
   assert_status 1
   assert_has 'looks like the superblock of an image'
+  [ ! -e image ]
+}
+
+@test "a footer that cuts the tar short" {
+  local at size
+  at=$(offset_of "$BATS_FILE_TMPDIR/appended.json")
+  size=$(stat -L -c %s index)
+  python_tar zeros.tar <<'P'
+add("zeros", data=b"\0" * 6000)
+P
+  cut_short() { # cut_short TAR-BYTES: appended, whose footer has these
+    head -c -64 appended >both
+    add_footer both "$at" "$size" "$1"
+    cp both before
+    run "$MICA" mkimage --append both both
+    assert_status 1
+    cmp before both
+    assert_has "both: the footer says that a tar of $1 bytes has its index at byte $at, but"
+  }
+  cut_short 512
+  cut_short $((at - 8192 - 512))
+  # zeros are missing that are not padding: those of a file
+  { head -c 8192 zeros.tar && cat index; } >joined
+  add_footer joined 8192 "$size" 6144
+  run "$MICA" mkimage --append image joined
+  assert_status 1
+  assert_has "'zeros': its 6000 bytes of data at byte 512 go beyond byte 6144"
   [ ! -e image ]
 }

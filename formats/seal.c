@@ -37,13 +37,17 @@ void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length,
 	memcpy(head + MICA_SEAL_OFFSET, &seal, sizeof(seal));
 }
 
-bool mica_seal_find(const uint8_t head[MICA_SEAL_HEAD], struct mica_seal_disk *out)
+bool mica_seal_find(const uint8_t head[MICA_SEAL_HEAD], struct mica_seal_disk *out, bool *whole)
 {
+	static const uint8_t zeros[sizeof(out->reserved2)];
 	struct mica_seal_disk seal;
+	bool magic_right, rest_right;
 
 	memcpy(&seal, head + MICA_SEAL_OFFSET, sizeof(seal));
-	if (memcmp(seal.magic, magic, sizeof(magic)) || le32_get(seal.version) != MICA_SEAL_VERSION)
-		return false;
+	magic_right = !memcmp(seal.magic, magic, sizeof(magic));
+	rest_right = le32_get(seal.version) == MICA_SEAL_VERSION && !le32_get(seal.reserved) &&
+		     !memcmp(seal.reserved2, zeros, sizeof(zeros));
+	*whole = magic_right && rest_right;
 	*out = seal;
-	return true;
+	return magic_right || rest_right;
 }

@@ -43,7 +43,11 @@ void mica_seal_sum(const uint8_t rest[MICA_SEAL_SUM], const uint8_t head[MICA_SE
 void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length,
 		    const uint8_t rest[MICA_SEAL_SUM]);
 
-/* Whether head has a seal that this version knows; *out is then a copy of it. */
-bool mica_seal_find(const uint8_t head[MICA_SEAL_HEAD], struct mica_seal_disk *out);
+/*
+ * Whether head has what may be a seal of this version: its magic, or, in case that
+ * this is what was damaged, all that is the same in all seals but the magic. *out is
+ * then a copy of it, *whole whether all of that is right.
+ */
+bool mica_seal_find(const uint8_t head[MICA_SEAL_HEAD], struct mica_seal_disk *out, bool *whole);
 
 #endif

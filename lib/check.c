@@ -96,6 +96,20 @@ static int image_check(struct check *c, struct mica_err *err)
 }
 
 /*
+ * Whether what the image cannot be opened for is damage: the superblock is known, and a
+ * new feature would show in it. (It is not, where a file may be missing.)
+ */
+static bool open_error_is_damage(const struct mica_image_ios *ios, int code)
+{
+	struct mica_super sb;
+	struct mica_err second = {0};
+
+	return code == MICA_E_CORRUPT ||
+	       (code == MICA_E_UNSUPPORTED && !mica_super_read(ios->io, false, &sb, &second) &&
+		!sb.extra_devices);
+}
+
+/*
  * A wrong superblock is a finding, not the end: where only the checksum is
  * wrong the rest can still be looked at. 1: open, ios are taken; 0: cannot go on;
  * < 0: error
@@ -112,7 +126,7 @@ static int image_open(struct check *c, struct mica_image_ios *ios, struct mica_e
 	if (!ret) {
 		c->res->checksum =
 			mica_image_super(c->img)->feature_compat & EROFS_COMPAT_SB_CHKSUM;
-	} else if (ret == MICA_E_CORRUPT) {
+	} else if (open_error_is_damage(ios, ret)) {
 		mica_check_fail(c, "superblock", CHECK_NO_ROW, EROFS_SUPER_OFFSET, "%s", err->msg);
 		opts.skip_checksum = true;
 		if (mica_image_open(ios->io, &opts, &c->img, &second))

@@ -241,6 +241,35 @@ share() { # share BLOCK [PARTIAL]
   run -4 "$MICA" fsck share.img
 }
 
+@test "fsck: an accident to the seal itself, or one that looks like news, is found" {
+  mkdir s
+  echo data >s/file
+  "$MICA" mkimage --quiet good.img s
+  run -0 "$MICA" fsck good.img
+  [[ $output == *"Proved by the seal"* ]]
+  # magic, version, reserved bytes, length, sum, reserved bytes
+  for at in 960 967 968 972 976 984 1023; do
+    cp good.img bad.img
+    byte=$(od -An -tu1 -j$at -N1 bad.img)
+    poke bad.img $at "$(printf %02x $((byte ^ 4)))"
+    run -4 "$MICA" fsck bad.img
+    [[ $output == *" seal at 0x3c0: "* ]]
+  done
+  # other bytes there are somebody else's
+  cp good.img bad.img
+  dd if=/dev/zero bs=64 count=1 seek=15 conv=notrunc status=none of=bad.img
+  run -0 "$MICA" fsck bad.img
+  [[ $output == *"Not proved: "* ]]
+  poke bad.img 968 01
+  run -0 "$MICA" fsck bad.img
+  # bits of the root's format that no kernel knows yet
+  cp good.img bad.img
+  at=$("$MICA" dump good.img / | sed -n 's/^Offset: *//p')
+  poke bad.img $((at + 1)) 20
+  run -4 "$MICA" fsck bad.img
+  [[ $output == *" has unknown bits 0x2000"* ]]
+}
+
 @test "fsck: any number of threads finds the same" {
   "$BADIMAGE" make lz4-full bad.img
   for j in 1 2 8; do

@@ -309,8 +309,7 @@ static void packed_settle(struct mica_bases *bases, struct mica_tinode *inode)
 	};
 	if (algs)
 		d->alg = (uint8_t)(__builtin_ctz(algs) | (31 - __builtin_clz(algs)) << 4);
-	if (l->scattered)
-		d->flags |= MICA_DATA_SCATTERED;
+	d->flags |= mica_extlist_flags(l);
 	if (bases->packed_rotated)
 		d->flags |= MICA_DATA_INTERLACED;
 	inode->size = l->end;

@@ -33,9 +33,10 @@ enum mica_data_kind {
 enum {
 	MICA_DATA_TAIL_ENCODED = 1, /* the tail is a pcluster, the last extent's */
 	MICA_DATA_TAIL_FRAGMENT =
-		2,		  /* behind the extents: the packed inode's bytes at `fragment` */
-	MICA_DATA_SCATTERED = 4,  /* the extents do not lie one behind the other */
-	MICA_DATA_INTERLACED = 8, /* plain pclusters are rotated by their place in the file */
+		2,		   /* behind the extents: the packed inode's bytes at `fragment` */
+	MICA_DATA_SCATTERED = 4,   /* the extents do not lie one behind the other */
+	MICA_DATA_FULL_INDEX = 16, /* so near each other that the compact index cannot say it */
+	MICA_DATA_INTERLACED = 8,  /* plain pclusters are rotated by their place in the file */
 };
 
 /*

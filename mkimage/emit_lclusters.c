@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The index before 6.15: an entry for each block of the file, which says where an
- * extent begins in it, or how far away that is. Written compact where the file's
+ * extent begins in it, or how far away that is. Written compact where each pack's
  * pclusters lie in a row, else in full. Source: Linux fs/erofs/zmap.c.
  */
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "extlist.h"
 
+#include "../formats/erofs_compact.h"
 #include "../lib/util.h"
 #include "bases.h"
 #include "outfile.h"
@@ -20,7 +21,9 @@ void mica_extlist_clear(struct mica_extlist *l)
 	l->longest = 0;
 	l->stored = 0;
 	l->bytes = 0;
+	l->head = 0;
 	l->scattered = false;
+	l->full = false;
 }
 
 void mica_extlist_free(struct mica_extlist *l)
@@ -72,11 +75,21 @@ static bool pext_follows(const struct mica_pext *last, const struct mica_pext *x
 	return !x->plen || (last->dev == x->dev && last->pstart + last->llen == x->pstart);
 }
 
-static void note_place(struct mica_extlist *l, const struct mica_pext *x)
+_Static_assert(MICA_EXTLIST_FAR == (EROFS_COMPACT_PACK + 1) * MICA_BLOCK,
+	       "a pack, and the one before");
+
+/* la: where the extent begins in the file */
+static void note_place(struct mica_extlist *l, const struct mica_pext *x, uint64_t la)
 {
+	uint64_t head = la / MICA_BLOCK;
+	bool away = l->stored && (l->stored != x->pstart || l->dev != x->dev);
+
 	if (!x->plen)
 		return;
-	l->scattered |= x->partial || (l->stored && (l->stored != x->pstart || l->dev != x->dev));
+	l->scattered |= away || x->partial;
+	l->full |= x->partial || (away && (head - l->head) * MICA_BLOCK < MICA_EXTLIST_FAR);
+	/* plain ones have a head for each block */
+	l->head = x->alg < 0 ? (la + x->llen - 1) / MICA_BLOCK : head;
 	l->stored = x->pstart + pext_stored(x);
 	l->dev = x->dev;
 	l->bytes += pext_stored(x);
@@ -91,11 +104,11 @@ int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mi
 	if (!x.llen)
 		return 0;
 	if (last && pext_follows(last, &x)) {
+		note_place(l, &x, l->end);
 		last->llen += x.llen;
 		l->end += x.llen;
 		if (x.plen)
 			l->longest = mica_max(l->longest, last->llen);
-		note_place(l, &x);
 		return 0;
 	}
 	if (mica_extlist_count(l) == UINT32_MAX)
@@ -108,12 +121,18 @@ int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mi
 	if (ret)
 		return ret;
 	l->v[l->used++] = x;
+	note_place(l, &x, l->end);
 	l->bounds |= l->end;
 	l->end += x.llen;
 	if (x.plen || x.alg >= 0)
 		l->longest = mica_max(l->longest, x.llen);
-	note_place(l, &x);
 	return 0;
+}
+
+uint8_t mica_extlist_flags(const struct mica_extlist *l)
+{
+	return (uint8_t)((l->scattered ? MICA_DATA_SCATTERED : 0) |
+			 (l->full ? MICA_DATA_FULL_INDEX : 0));
 }
 
 unsigned int mica_extlist_uniform_bits(const struct mica_extlist *l)

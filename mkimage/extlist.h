@@ -20,6 +20,13 @@ struct mica_spool;
 
 #define MICA_EXTLIST_SEGMENT 65536u /* extents */
 
+/*
+ * A pack of the compact index has one address, its first head's, and the other ones are
+ * counted from there; it may begin right behind a head, whose blocks count as well. So an
+ * extent may lie anywhere when it begins this many bytes of the file behind the one before.
+ */
+#define MICA_EXTLIST_FAR (17u * MICA_BLOCK)
+
 /* Being gathered; all zeros at first. Reused from file to file. */
 struct mica_extlist {
 	struct mica_pext *v; /* behind the full segments */
@@ -31,7 +38,9 @@ struct mica_extlist {
 	uint64_t stored;  /* address behind the last stored extent, 0: none yet */
 	uint16_t dev;	  /* of the last stored extent */
 	uint64_t bytes;	  /* that the stored extents take */
+	uint64_t head;	  /* block of the file that the last stored extent's last head is in */
 	bool scattered;	  /* the stored extents do not lie one behind the other */
+	bool full;	  /* the compact index cannot say where they lie */
 };
 
 void mica_extlist_clear(struct mica_extlist *l);
@@ -45,6 +54,9 @@ int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mi
 		     struct mica_err *err);
 
 uint64_t mica_extlist_count(const struct mica_extlist *l);
+
+/* What mica_data.flags say of the places of the extents. */
+uint8_t mica_extlist_flags(const struct mica_extlist *l);
 
 /* log2 of the size that every extent but holes and the last one has; 0: there is none. */
 unsigned int mica_extlist_uniform_bits(const struct mica_extlist *l);

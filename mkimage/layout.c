@@ -93,13 +93,10 @@ static void shape_extents(const struct mica_layout *l, const struct mica_tinode 
 	s->head += count * s->rec_size;
 }
 
-/*
- * The compact index finds an address by counting up pclusters, and has 32 bits for the
- * fragment's offset.
- */
+/* The compact index has 32 bits for the fragment's offset. */
 static bool pclusters_need_full(const struct mica_tinode *i)
 {
-	return i->data.flags & MICA_DATA_SCATTERED ||
+	return i->data.flags & MICA_DATA_FULL_INDEX ||
 	       (i->data.flags & MICA_DATA_TAIL_FRAGMENT && i->data.fragment > UINT32_MAX);
 }
 

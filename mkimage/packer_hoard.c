@@ -158,6 +158,7 @@ static int segment_get(struct mica_packer *p, struct mica_err *err)
 	s->len = 0;
 	s->count = 0;
 	s->out_len = 0;
+	s->encode = false;
 	p->hoard.seg = s;
 	return 0;
 }
@@ -177,7 +178,7 @@ static int segment_submit(struct mica_packer *p, bool last, struct mica_err *err
 	if (!s)
 		return 0;
 	p->hoard.seg = NULL;
-	s->plain_fits = packer_plain_fits(p, s->la, s->len, last);
+	s->plain_fits = !s->encode && packer_plain_fits(p, s->la, s->len, last);
 	return packer_submit(p, s, err);
 }
 
@@ -232,15 +233,29 @@ static int segment_file(struct mica_packer *p, const struct mica_hoard_file *f, 
 	return ret;
 }
 
-/* Before encoded extents, one must reach the next block: what follows begins at one. */
-static int segment_pad(struct mica_packer *p, struct mica_err *err)
+/*
+ * Before encoded extents, one must reach the next block: what follows begins at one. And it
+ * does not follow in the image, which the compact index can say if the segment is long
+ * enough and has one head.
+ */
+static int segment_pad(struct mica_packer *p, uint32_t most, struct mica_err *err)
 {
-	uint32_t over = p->hoard.size % MICA_BLOCK;
+	struct segment *s = p->hoard.seg;
+	uint64_t end = p->hoard.size;
+	int ret = 0;
 
-	if (p->opts->compat.extents || !over)
+	if (p->opts->compat.extents || !s)
 		return 0;
-	/* behind the hoard's bytes stands a block of zeros */
-	return segment_part(p, p->hoard.cur->cap, MICA_BLOCK - over, err);
+	if (most > MICA_EXTLIST_FAR + MICA_BLOCK) {
+		end = mica_max(end, s->la + MICA_EXTLIST_FAR);
+		s->encode = true;
+	}
+	end = mica_round_up(end, MICA_BLOCK);
+	while (!ret && p->hoard.size < end)
+		/* behind the hoard's bytes stands a block of zeros */
+		ret = segment_part(p, p->hoard.cur->cap,
+				   (uint32_t)mica_min(end - p->hoard.size, MICA_BLOCK), err);
+	return ret;
 }
 
 /* --- emptying ----------------------------------------------------------------- */
@@ -282,7 +297,7 @@ static int segments_make(struct mica_packer *p, bool last, struct mica_err *err)
 		ret = segment_file(p, &h->files[i], most, err);
 	}
 	if (!ret && !last)
-		ret = segment_pad(p, err);
+		ret = segment_pad(p, most, err);
 	return ret ? ret : segment_submit(p, last, err);
 }
 

@@ -97,6 +97,7 @@ struct segment {
 	uint32_t count, cap;
 	uint64_t la; /* in the packed inode */
 	uint32_t len;
+	bool encode;	 /* even if that does not pay */
 	bool plain_fits; /* may be stored plain */
 	unsigned char *in, *out;
 	uint32_t out_len; /* 0: plain */
@@ -203,7 +204,9 @@ struct packer_large {
 	struct extents *job;	   /* being gathered */
 	struct slab *free_slabs;   /* under free_lock */
 	struct extents *free_jobs; /* under free_lock */
-	bool scattered;		   /* the file that is planned shares extents already */
+	/* of the file that is planned */
+	uint64_t head; /* where its last extent begins */
+	bool full;     /* it shares extents that the compact index cannot say */
 };
 
 struct mica_packer {

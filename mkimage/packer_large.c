@@ -371,6 +371,8 @@ static int zeros_push(struct mica_packer *p, struct slab *s, uint64_t la, uint64
 		.last = s->last && la + len == p->plan_end,
 	};
 
+	/* stored as several extents */
+	p->large.head = la + len;
 	return extent_push(p, s, e, err);
 }
 
@@ -391,13 +393,25 @@ static uint32_t ref_match(const struct plan *pl, uint32_t id, uint32_t *n)
 	return len;
 }
 
-static uint32_t ref_min(const struct mica_packer *p, const struct slab *s)
+/* Whether sharing extent id from here on, n chunks of it, makes the file's index a full one. */
+static bool ref_needs_full(const struct plan *pl, uint32_t id, uint32_t n, uint32_t len)
+{
+	const struct mica_packer *p = pl->p;
+	uint64_t la = pl->s->la + pl->off;
+
+	if (p->opts->compat.extents || p->large.full)
+		return false;
+	return mica_extindex_digest(p->large.index, id, n) || len < MICA_EXTLIST_FAR ||
+	       (la && la - p->large.head < MICA_EXTLIST_FAR);
+}
+
+static uint32_t ref_min(const struct plan *pl, uint32_t id, uint32_t n, uint32_t len)
 {
 	uint64_t least = REF_MIN;
 
-	if (!p->opts->compat.extents && !p->large.scattered)
-		least = mica_max(least, s->inode->size / REF_PER_IDX);
-	return (uint32_t)mica_min(least, p->opts->cluster / 2);
+	if (ref_needs_full(pl, id, n, len))
+		least = mica_max(least, pl->s->inode->size / REF_PER_IDX);
+	return (uint32_t)mica_min(least, pl->p->opts->cluster / 2);
 }
 
 /* An extent that begins with the next chunk and goes on like what follows; *n chunks. */
@@ -410,7 +424,7 @@ static uint32_t ref_find(const struct plan *pl, uint32_t *n, uint32_t *len)
 	if (id == MICA_EXT_NONE)
 		return id;
 	*len = ref_match(pl, id, n);
-	if (*len < ref_min(pl->p, pl->s))
+	if (*len < ref_min(pl, id, *n, *len))
 		return MICA_EXT_NONE;
 	/* what may be plain there must be able to be so here */
 	last = pl->s->last && pl->i + *n == pl->s->chunk_count;
@@ -439,10 +453,11 @@ static int ref_push(struct plan *pl, uint32_t id, uint32_t n, uint32_t len, stru
 	struct extent e = {.la = pl->s->la + pl->off, .off = pl->off, .len = len, .ref = id};
 
 	e.first = pl->s->first && !pl->i;
+	pl->p->large.full |= ref_needs_full(pl, id, n, len);
+	pl->p->large.head = e.la;
 	pl->i += n;
 	pl->off += len;
 	e.last = ends_file(pl);
-	pl->p->large.scattered = true;
 	pl->p->bytes_dup += len;
 	return extent_push(pl->p, pl->s, e, err);
 }
@@ -469,6 +484,7 @@ static int new_push(struct plan *pl, struct mica_err *err)
 
 	e.first = pl->s->first && !pl->i;
 	e.known = id != MICA_EXT_NONE;
+	pl->p->large.head = e.la;
 	while (!ret && pl->i < pl->s->chunk_count && !pl->s->chunks[pl->i].zeros) {
 		const struct chunk *c = &pl->s->chunks[pl->i];
 
@@ -499,7 +515,7 @@ static int slab_plan(struct mica_packer *p, struct slab *s, struct mica_err *err
 	int ret = 0;
 
 	if (s->first)
-		p->large.scattered = false;
+		p->large.full = false;
 	p->plan_end = s->la + (s->zeros ? s->zeros : s->len);
 	if (s->zeros)
 		return zeros_push(p, s, s->la, s->zeros, err);

@@ -70,9 +70,9 @@ int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica
 	data->tail_len = f->tail_len;
 	data->start = f->start;
 	data->blocks = (uint32_t)mica_div_round_up(f->exts.bytes, MICA_BLOCK);
-	data->flags = (f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0) |
-		      (fragment ? MICA_DATA_TAIL_FRAGMENT : 0) |
-		      (f->exts.scattered ? MICA_DATA_SCATTERED : 0);
+	data->flags =
+		(uint8_t)((f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0) |
+			  (fragment ? MICA_DATA_TAIL_FRAGMENT : 0) | mica_extlist_flags(&f->exts));
 	if (kind == MICA_DATA_CHUNK)
 		data->lclusterbits = mica_extlist_chunk_bits(&f->exts);
 	else if (kind == MICA_DATA_EXTENTS && fragment)

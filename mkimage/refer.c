@@ -126,8 +126,7 @@ static void refer_settle(struct refer *r)
 	d->dev = r->first ? r->dev : 0;
 	d->start = r->first;
 	d->blocks = (uint32_t)mica_min(mica_div_round_up(i->size - tail, MICA_BLOCK), UINT32_MAX);
-	if (l->scattered)
-		d->flags |= MICA_DATA_SCATTERED;
+	d->flags |= mica_extlist_flags(l);
 	if (i->layout == EROFS_LAYOUT_COMPRESSED_FULL ||
 	    i->layout == EROFS_LAYOUT_COMPRESSED_COMPACT) {
 		d->kind = i->z_extents ? MICA_DATA_EXTENTS : MICA_DATA_PCLUSTERS;

@@ -15,6 +15,8 @@
 #include "tarindex.h"
 #include "verify.h"
 
+#define AHEAD_PART 8u /* of the memory that may be used, for layers that come next */
+
 /* Files of layers are referred to; what cannot be is copied. */
 struct build_refer {
 	struct mica_refer refer;
@@ -191,7 +193,8 @@ static int build_refer_begin(struct build *b, unsigned int base, struct mica_err
 static int build_layers(struct build *b, const struct mica_layer *layers, size_t count,
 			struct mica_report *report, struct mica_err *err)
 {
-	int ret = mica_layer_queue_new(layers, count, b->opts->jobs, report, &b->queue, err);
+	int ret = mica_layer_queue_new(layers, count, b->opts->jobs, b->opts->memory / AHEAD_PART,
+				       report, &b->queue, err);
 
 	b->state.sources = (unsigned int)count;
 	while (!ret) {

@@ -9,7 +9,6 @@
 #define OPEN_MAX_AHEAD 32u /* files that wait for their turn */
 /* Of decompressed data that waits; more does not help fewer CPUs. */
 #define MEMORY_EACH ((uint64_t)16 << 20)
-#define MEMORY_MAX  ((uint64_t)128 << 20)
 
 struct mica_layer_queue {
 	const struct mica_layer *layers;
@@ -21,7 +20,7 @@ struct mica_layer_queue {
 };
 
 int mica_layer_queue_new(const struct mica_layer *layers, size_t count, unsigned int threads,
-			 struct mica_report *report, struct mica_layer_queue **out,
+			 uint64_t memory, struct mica_report *report, struct mica_layer_queue **out,
 			 struct mica_err *err)
 {
 	struct mica_layer_queue *q = calloc(1, sizeof(*q));
@@ -36,7 +35,7 @@ int mica_layer_queue_new(const struct mica_layer *layers, size_t count, unsigned
 	if (!q->opened)
 		ret = mica_err_nomem(err);
 	if (!ret)
-		ret = mica_ahead_pool_new(mica_min(threads * MEMORY_EACH, MEMORY_MAX), threads,
+		ret = mica_ahead_pool_new(mica_min(threads * MEMORY_EACH, memory), threads,
 					  &q->pool, err);
 	if (ret) {
 		mica_layer_queue_free(q);

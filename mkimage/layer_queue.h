@@ -10,9 +10,12 @@
 
 struct mica_layer_queue;
 
-/* Everything is borrowed. threads: how many layers may be decompressed at once. */
+/*
+ * Everything is borrowed. threads: how many layers may be decompressed at once.
+ * memory: bytes that what waits may take.
+ */
 int mica_layer_queue_new(const struct mica_layer *layers, size_t count, unsigned int threads,
-			 struct mica_report *report, struct mica_layer_queue **out,
+			 uint64_t memory, struct mica_report *report, struct mica_layer_queue **out,
 			 struct mica_err *err);
 void mica_layer_queue_free(struct mica_layer_queue *q);
 

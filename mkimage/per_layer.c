@@ -11,8 +11,11 @@
 #include "outfile.h"
 #include "stack.h"
 
-/* Each build has buffers of its own, about 20 MB with one thread. */
-#define AT_ONCE_MAX 16u
+/*
+ * Builds at once share the memory. What a build may use shows in its image, so
+ * the share must not depend on the number of threads.
+ */
+#define AT_ONCE_MAX 4u
 
 struct engine;
 
@@ -40,7 +43,8 @@ struct engine {
 	struct job *jobs; /* owned */
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	unsigned int running; /* weight */
+	unsigned int running; /* weight of the builds that run */
+	unsigned int builds;  /* their number */
 	bool failed;
 };
 
@@ -105,6 +109,7 @@ static void *job_main(void *arg)
 	if (ret)
 		e->failed = true;
 	e->running -= job->weight;
+	e->builds--;
 	pthread_cond_signal(&e->ended);
 	pthread_mutex_unlock(&e->lock);
 	return NULL;
@@ -167,11 +172,14 @@ static int jobs_run(struct engine *e, unsigned int jobs, struct mica_err *err)
 		bool failed;
 
 		pthread_mutex_lock(&e->lock);
-		while (e->running && e->running + job->weight > jobs && !e->failed)
+		while (e->builds && !e->failed &&
+		       (e->builds == AT_ONCE_MAX || e->running + job->weight > jobs))
 			pthread_cond_wait(&e->ended, &e->lock);
 		failed = e->failed;
-		if (!failed)
+		if (!failed) {
 			e->running += job->weight;
+			e->builds++;
+		}
 		pthread_mutex_unlock(&e->lock);
 		if (failed)
 			break;
@@ -322,6 +330,7 @@ int mica_per_layer(char *const *targets, const struct mica_layers *layers,
 		job->index = i;
 		job->report.warn = job_warn;
 		job->opts = *opts;
+		job->opts.memory /= mica_min(layers->count, AT_ONCE_MAX);
 		job->opts.stack = e.stack;
 		job->opts.stack_index = i;
 		job->opts.apply.lone_layer = true;

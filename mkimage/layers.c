@@ -68,12 +68,22 @@ static int layers_own(struct mica_layers *layers, struct mica_store *store, stru
 	return 0;
 }
 
+bool mica_layers_is_stdin(const char *operand)
+{
+	enum layout_kind kind = layout_kind(operand);
+
+	if (kind == LAYOUT_OCI)
+		return false;
+	if (kind != LAYOUT_NONE)
+		operand += strlen(prefixes[kind]);
+	return operand[0] == '-' && (!operand[1] || (kind != LAYOUT_NONE && operand[1] == ':'));
+}
+
 static int layout_add(struct mica_layers *layers, enum layout_kind kind, const char *operand,
-		      const struct mica_platform *platform, struct mica_report *report,
-		      struct mica_err *err)
+		      const struct mica_layers_opts *opts, struct mica_err *err)
 {
 	cleanup_free char *path = strdup(operand + strlen(prefixes[kind]));
-	struct mica_image_ref image = {.operand = operand, .platform = platform};
+	struct mica_image_ref image = {.operand = operand, .platform = opts->platform};
 	struct mica_store *store;
 	char *colon;
 	int ret;
@@ -91,7 +101,7 @@ static int layout_add(struct mica_layers *layers, enum layout_kind kind, const c
 	if (kind == LAYOUT_OCI)
 		ret = mica_store_open_dir(path, &store, err);
 	else
-		ret = mica_store_open_archive(path, report, &store, err);
+		ret = mica_store_open_archive(path, opts->scratch, opts->report, &store, err);
 	if (!ret)
 		ret = layers_own(layers, store, err);
 	if (ret)
@@ -101,8 +111,7 @@ static int layout_add(struct mica_layers *layers, enum layout_kind kind, const c
 }
 
 int mica_layers_add(struct mica_layers *layers, const char *operand,
-		    const struct mica_platform *platform, struct mica_report *report,
-		    struct mica_err *err)
+		    const struct mica_layers_opts *opts, struct mica_err *err)
 {
 	enum layout_kind kind = layout_kind(operand);
 	struct mica_layer layer = {.name = (char *)operand, .path = (char *)operand};
@@ -110,7 +119,7 @@ int mica_layers_add(struct mica_layers *layers, const char *operand,
 
 	if (kind == LAYOUT_NONE)
 		return mica_layers_push(layers, &layer, err);
-	ret = layout_add(layers, kind, operand, platform, report, err);
+	ret = layout_add(layers, kind, operand, opts, err);
 	return ret ? mica_err_wrap(err, "%s", operand) : 0;
 }
 

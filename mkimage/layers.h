@@ -35,10 +35,19 @@ struct mica_layers {
 	size_t store_count;
 };
 
-/* Append the layers of an operand. platform NULL: that of this machine. */
+/* Everything is borrowed. */
+struct mica_layers_opts {
+	const struct mica_platform *platform; /* NULL: that of this machine */
+	const char *scratch;		      /* scratch files stand beside it */
+	struct mica_report *report;
+};
+
+/* Append the layers of an operand. */
 int mica_layers_add(struct mica_layers *layers, const char *operand,
-		    const struct mica_platform *platform, struct mica_report *report,
-		    struct mica_err *err);
+		    const struct mica_layers_opts *opts, struct mica_err *err);
+
+/* The operand is read from standard input. */
+bool mica_layers_is_stdin(const char *operand);
 
 /* Append one layer, a copy of which name and path are strings of its own. */
 int mica_layers_push(struct mica_layers *layers, const struct mica_layer *layer,

@@ -468,7 +468,7 @@ static int operands_check(int operands, char **argv, struct mica_err *err)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "an IMAGE and at least one SOURCE are needed (see --help)");
 	for (int i = 2; i <= operands; i++)
-		stdins += !strcmp(argv[i], "-");
+		stdins += mica_layers_is_stdin(argv[i]);
 	if (stdins > 1)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "standard input (-) is named %u times, it can be read once",

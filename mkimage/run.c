@@ -178,8 +178,8 @@ static void print_summary(const char *image, const struct mica_build_stats *st, 
 
 /* With bases each operand is the path of one, whatever it looks like. */
 static int layers_list(struct mica_layers *layers, const char *const *operands, unsigned int count,
-		       const struct mica_platform *platform, const struct mica_build_opts *build,
-		       struct mica_report *report, struct mica_err *err)
+		       const struct mica_layers_opts *opts, const struct mica_build_opts *build,
+		       struct mica_err *err)
 {
 	bool images = build->tar_index == MICA_TAR_NONE;
 	int ret = 0;
@@ -189,7 +189,7 @@ static int layers_list(struct mica_layers *layers, const char *const *operands, 
 		struct mica_layer layer = {.name = path, .path = path, .image = images};
 
 		ret = build->bases ? mica_layers_push(layers, &layer, err)
-				   : mica_layers_add(layers, path, platform, report, err);
+				   : mica_layers_add(layers, path, opts, err);
 	}
 	return ret;
 }
@@ -262,11 +262,13 @@ int mica_run(const char *verb, const char *image, const char *const *operands, u
 	     const struct mica_run_opts *o, struct mica_err *err)
 {
 	struct run run = {.report = {.warn = print_warning}, .verb = verb};
+	struct mica_layers_opts list = {
+		.platform = platform, .scratch = image, .report = &run.report};
 	struct mica_layers layers cleanup(mica_layers_free) = {0};
 	int ret;
 
 	mica_progress_start(&run.progress, progress_is_shown(o));
-	ret = layers_list(&layers, operands, count, platform, build, &run.report, err);
+	ret = layers_list(&layers, operands, count, &list, build, err);
 	if (!ret && o->per_layer) {
 		outfiles = calloc(layers.count + 1, sizeof(*outfiles));
 		outfile_count = outfiles ? layers.count : 0;

@@ -20,7 +20,8 @@ int mica_store_new(const char *path, int flags, struct mica_store **out, struct 
 
 	if (!store)
 		return mica_err_nomem(err);
-	store->fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+	store->fd = strcmp(path, "-") ? open(path, flags | O_RDONLY | O_CLOEXEC)
+				      : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (store->fd < 0) {
 		int ret = mica_err_sys(err, errno, "open");
 

@@ -23,9 +23,13 @@ struct mica_store_file {
 
 int mica_store_open_dir(const char *path, struct mica_store **out, struct mica_err *err);
 
-/* Reads the headers of all members, of which the last one of a name counts. */
-int mica_store_open_archive(const char *path, struct mica_report *report, struct mica_store **out,
-			    struct mica_err *err);
+/*
+ * Reads the headers of all members, of which the last one of a name counts.
+ * path: "-" for standard input. What is compressed, or comes through a pipe, is
+ * first unpacked to a nameless file beside scratch.
+ */
+int mica_store_open_archive(const char *path, const char *scratch, struct mica_report *report,
+			    struct mica_store **out, struct mica_err *err);
 
 /* MICA_E_NOENT: there is none. name: relative, without "..". */
 int mica_store_find(struct mica_store *store, const char *name, struct mica_store_file *out,

@@ -9,6 +9,7 @@
 #include "quote.h"
 #include "source_tar.h"
 #include "store_impl.h"
+#include "tmpfile.h"
 
 #define MEMBERS_MAX 100000
 #define LINKS_MAX   8 /* from one member to the next */
@@ -114,15 +115,9 @@ static int member_compare(const void *a, const void *b)
 
 static int archive_scan(struct mica_store *store, struct mica_source *src, struct mica_err *err)
 {
-	const char *filter = mica_source_tar_filter(src);
 	const struct mica_entry *e;
 	int ret;
 
-	if (filter)
-		return mica_err_set(err, MICA_E_UNSUPPORTED,
-				    "is compressed (%s); its members are read in place, "
-				    "so decompress it first",
-				    filter);
 	while ((ret = mica_source_next(src, &e, err)) > 0) {
 		ret = archive_add(store, src, e, err);
 		if (ret)
@@ -135,37 +130,92 @@ static int archive_scan(struct mica_store *store, struct mica_source *src, struc
 	return 0;
 }
 
-int mica_store_open_archive(const char *path, struct mica_report *report, struct mica_store **out,
-			    struct mica_err *err)
+/* All of the archive, decompressed, to a file without a name, which takes its place. */
+static int archive_unpack(struct mica_store *store, struct mica_tar_stream *from,
+			  const char *scratch, struct mica_err *err)
 {
-	struct mica_tar_stream_spec spec = {0};
-	struct mica_store *store;
-	struct mica_source *src;
+	struct mica_tmpfile to;
+	const unsigned char *p;
+	size_t len;
+	int ret = mica_tmpfile_open(scratch, false, &to, err);
+
+	if (ret)
+		return ret;
+	while ((ret = mica_tar_stream_peek(from, &p, &len, err)) > 0) {
+		ret = mica_tmpfile_write(&to, "scratch file", p, len, mica_tar_stream_offset(from),
+					 err);
+		if (ret)
+			break;
+		mica_tar_stream_take(from, len);
+	}
+	if (!ret && lseek(to.fd, 0, SEEK_SET) < 0)
+		ret = mica_err_sys(err, errno, "scratch file: seek");
+	if (!ret) {
+		close(store->fd);
+		store->fd = mica_steal_fd(&to.fd);
+	}
+	mica_tmpfile_close(&to);
+	return ret;
+}
+
+/* Members are read in place, so the archive has to be a file that has them as they are. */
+static int archive_settle(struct mica_store *store, const char *scratch, struct mica_err *err)
+{
+	struct mica_tar_stream_spec spec = {.blob.fd = store->fd};
+	struct mica_tar_stream *stream;
 	struct stat st;
-	int ret = mica_store_new(path, O_NONBLOCK | O_NOCTTY, &store, err);
+	int ret;
+
+	if (fstat(store->fd, &st) < 0)
+		return mica_err_sys(err, errno, "stat");
+	if (S_ISDIR(st.st_mode))
+		return mica_err_set(err, MICA_E_USAGE, "is a directory, not an archive");
+	ret = mica_tar_stream_new(&spec, &stream, err);
+	if (ret)
+		return ret;
+	if (!mica_tar_stream_is_easy(stream))
+		ret = archive_unpack(store, stream, scratch, err);
+	mica_tar_stream_free(stream);
+	return ret;
+}
+
+static int archive_index(struct mica_store *store, struct mica_report *report, struct mica_err *err)
+{
+	off_t start = lseek(store->fd, 0, SEEK_CUR);
+	struct mica_tar_stream_spec spec = {0};
+	struct mica_source *src;
+	int ret;
+
+	if (start < 0)
+		return mica_err_sys(err, errno, "seek");
+	spec.blob.fd = fcntl(store->fd, F_DUPFD_CLOEXEC, 0);
+	if (spec.blob.fd < 0)
+		return mica_err_sys(err, errno, "dup");
+	ret = mica_source_open_tar("archive", &spec, report, &src, err);
+	if (ret) {
+		close(spec.blob.fd);
+		return ret;
+	}
+	ret = archive_scan(store, src, err);
+	mica_source_free(src);
+	/* standard input may have been read from before */
+	for (size_t i = 0; i < store->count; i++)
+		store->members[i].off += (uint64_t)start;
+	return ret;
+}
+
+int mica_store_open_archive(const char *path, const char *scratch, struct mica_report *report,
+			    struct mica_store **out, struct mica_err *err)
+{
+	struct mica_store *store;
+	int ret = mica_store_new(path, O_NOCTTY, &store, err);
 
 	if (ret)
 		return ret;
 	store->archive = true;
-	if (fstat(store->fd, &st) < 0)
-		ret = mica_err_sys(err, errno, "stat");
-	else if (!S_ISREG(st.st_mode))
-		ret = mica_err_set(err, MICA_E_USAGE,
-				   "not a regular file; its members are read in place");
-	if (!ret) {
-		spec.blob.fd = fcntl(store->fd, F_DUPFD_CLOEXEC, 0);
-		if (spec.blob.fd < 0)
-			ret = mica_err_sys(err, errno, "dup");
-	}
-	if (!ret) {
-		ret = mica_source_open_tar("archive", &spec, report, &src, err);
-		if (ret) {
-			close(spec.blob.fd);
-		} else {
-			ret = archive_scan(store, src, err);
-			mica_source_free(src);
-		}
-	}
+	ret = archive_settle(store, scratch, err);
+	if (!ret)
+		ret = archive_index(store, report, err);
 	if (ret) {
 		mica_store_free(store);
 		return ret;

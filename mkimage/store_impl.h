@@ -21,6 +21,7 @@ struct mica_store {
 	size_t count, cap;
 };
 
+/* path "-": standard input */
 int mica_store_new(const char *path, int flags, struct mica_store **out, struct mica_err *err);
 
 /* The file that name leads to. */

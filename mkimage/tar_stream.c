@@ -267,3 +267,8 @@ const char *mica_tar_stream_filter(const struct mica_tar_stream *s)
 {
 	return s->filter ? mica_unpack_name(s->filter) : NULL;
 }
+
+bool mica_tar_stream_is_easy(const struct mica_tar_stream *s)
+{
+	return s->easy;
+}

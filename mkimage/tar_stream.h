@@ -62,6 +62,9 @@ void mica_tar_stream_blame(struct mica_tar_stream *s, struct mica_err *err);
 /* Stored bytes that were read, and how many there are in all (0: unknown). */
 void mica_tar_stream_progress(const struct mica_tar_stream *s, uint64_t *done, uint64_t *total);
 
+/* Plain bytes of a regular file: nothing stands between them and who reads them. */
+bool mica_tar_stream_is_easy(const struct mica_tar_stream *s);
+
 /* What it was compressed with ("gzip"), NULL: nothing that is known. */
 const char *mica_tar_stream_filter(const struct mica_tar_stream *s);
 

@@ -215,10 +215,8 @@ P
   echo text >text
   refused oci:text 'Not a directory'
   refused oci-archive:text 'not a tar archive'
-  refused oci-archive:empty 'not a regular file'
+  refused oci-archive:empty 'is a directory, not an archive'
   refused docker-archive:text 'not a tar archive'
-  mkfifo fifo
-  refused docker-archive:fifo 'not a regular file'
   tar -cf nothing.tar text
   refused oci-archive:nothing.tar "is no OCI image layout: 'oci-layout': there is no such member"
   refused docker-archive:nothing.tar "is no archive of docker save: 'manifest.json': there is no such member"
@@ -402,7 +400,7 @@ d = Docker("list.tar"); d.images = [[]]; d.end()
 archive("whole").end()
 data = open("whole.tar", "rb").read()
 open("short.tar", "wb").write(data[:2600])
-open("packed.tar", "wb").write(gzip.compress(data))
+open("packed.tar", "wb").write(gzip.compress(data)[:-100])
 P
   refused docker-archive:diff-id.tar 'Layers[0] sha256:' 'wrong digest: expected sha256:'
   refused docker-archive:up.tar "a layer '../secret.tar' contains '..'"
@@ -426,7 +424,7 @@ P
   refused docker-archive:object.tar "'manifest.json' lists no image"
   refused docker-archive:list.tar 'no object'
   refused docker-archive:short.tar 'truncated'
-  refused docker-archive:packed.tar 'is compressed (gzip); its members are read in place'
+  refused docker-archive:packed.tar 'gzip: truncated'
   # a sparse member lies there in pieces
   truncate -s 1M sparse
   echo x >>sparse

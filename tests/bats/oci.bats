@@ -96,6 +96,39 @@ P
   same_as_plain oci-archive:plain.tar oci-archive:bare.tar:v1 oci-archive:twice.tar
 }
 
+@test "archives that are compressed, or come through a pipe" {
+  two_layers
+  python_layout <<'P'
+base, top = open("base.tar", "rb").read(), open("top.tar", "rb").read()
+l = Layout()
+l.add(l.manifest([l.layer(base), l.layer(top, "zstd")]), "v1")
+d = Docker()
+d.image([base, top], ["app:v1"])
+d.end()
+P
+  tar -C lay -cf oci.tar .
+  local file
+  for file in docker.tar oci.tar; do
+    gzip -k $file
+    zstd -q $file
+    xz -k $file
+    same_as_plain ${file%.tar}-archive:$file.gz ${file%.tar}-archive:$file.zst ${file%.tar}-archive:$file.xz
+    # a file, a file from its middle, a pipe, a compressed pipe
+    same_as_plain ${file%.tar}-archive:- <$file
+    { head -c 512 /dev/zero; cat $file; } >longer
+    { dd bs=512 count=1 status=none of=/dev/null; mkimage out.img ${file%.tar}-archive:-; } <longer
+    cmp plain.img out.img
+    cat $file | { same_as_plain ${file%.tar}-archive:-; }
+  done
+  cat oci.tar.gz | { same_as_plain oci-archive:-:v1; }
+  cat docker.tar.zst | { same_as_plain docker-archive:-:app:v1; }
+  run "$MICA" mkimage x.img docker-archive:- - <docker.tar
+  assert_status 1
+  assert_has 'standard input (-) is named 2 times'
+  # nothing is left of the scratch file
+  [ -z "$(find . -name '.mica*')" ]
+}
+
 @test "skopeo's and umoci's layouts" {
   require_command skopeo umoci
   two_layers

@@ -90,7 +90,7 @@ static int entry_dir(struct mica_apply *a, struct mica_tnode *root, const struct
 		     struct mica_err *err)
 {
 	struct mica_tnode *node, *upper;
-	bool wanted = root == a->stage && mica_apply_upper(a, e->path, &upper);
+	bool wanted = !a->looking && root == a->stage && mica_apply_upper(a, e->path, &upper);
 	int ret = mica_apply_make(a, root, e->path, &node, err);
 
 	if (!ret)
@@ -121,7 +121,8 @@ static int entry_file(struct mica_apply *a, struct mica_tnode *root, const struc
 		      struct mica_feed *feed, struct mica_err *err)
 {
 	struct mica_tnode *node, *upper;
-	bool seen = root == a->stage && mica_apply_upper(a, e->path, &upper) && !upper;
+	bool seen =
+		!a->looking && root == a->stage && mica_apply_upper(a, e->path, &upper) && !upper;
 	struct mica_tinode *inode;
 	bool referred;
 	int ret = mica_apply_make(a, root, e->path, &node, err);
@@ -287,10 +288,13 @@ static int layer_end(struct mica_apply *a, struct mica_err *err)
 {
 	int ret = mica_apply_links_find(a, err);
 
-	if (!ret)
+	if (!ret && !a->looking)
 		ret = mica_apply_merge(a, err);
 	if (ret)
 		return ret;
+	if (a->looking)
+		mica_tree_drop(a->tree, a->stage);
+	a->stage = NULL;
 	mica_tree_drop(a->tree, a->aside);
 	a->aside = NULL;
 	mica_apply_links_drop(a);
@@ -321,6 +325,26 @@ int mica_apply_source(struct mica_apply *a, struct mica_source *src, void (*tick
 			tick(ctx);
 	}
 	return ret ? ret : layer_end(a, err);
+}
+
+bool mica_apply_awaits(const struct mica_apply *a)
+{
+	return mica_apply_links_wait(a);
+}
+
+int mica_apply_look(struct mica_apply *a, struct mica_source *src, void (*tick)(void *ctx),
+		    void *ctx, struct mica_err *err)
+{
+	/* what is wrong with that layer is said when its own image is made */
+	struct mica_report unsaid = {0}, *report = a->report;
+	int ret;
+
+	a->looking = true;
+	a->report = &unsaid;
+	ret = mica_apply_source(a, src, tick, ctx, err);
+	a->report = report;
+	a->looking = false;
+	return ret;
 }
 
 int mica_apply_finish(struct mica_apply *a, struct mica_err *err)

@@ -46,6 +46,15 @@ int mica_apply_new(struct mica_tree *tree, struct mica_packer *packer, struct mi
 int mica_apply_source(struct mica_apply *apply, struct mica_source *src, void (*tick)(void *ctx),
 		      void *ctx, struct mica_err *err);
 
+/*
+ * With opts->lone_layer, after the one source: whether hard links wait for a
+ * target in a layer below, and the way to find it there. Call it for the layers
+ * below, topmost first, as long as they wait; nothing else is taken from these.
+ */
+bool mica_apply_awaits(const struct mica_apply *apply);
+int mica_apply_look(struct mica_apply *apply, struct mica_source *src, void (*tick)(void *ctx),
+		    void *ctx, struct mica_err *err);
+
 /* After the last source: hard links whose target no layer had are an error. */
 int mica_apply_finish(struct mica_apply *apply, struct mica_err *err);
 

@@ -64,6 +64,7 @@ struct mica_apply {
 	struct mica_exclude *excludes;
 	size_t exclude_count;
 	uint32_t order;	   /* of the layer that is read */
+	bool looking;	   /* for targets of links: what is read is not in the image */
 	const char *layer; /* its name */
 	struct mica_tnode *stage, *aside;
 	struct mica_stash *stashes;
@@ -158,6 +159,9 @@ int mica_apply_links_find(struct mica_apply *a, struct mica_err *err);
 
 /* After the merge: forget links of this layer that are not seen. */
 void mica_apply_links_drop(struct mica_apply *a);
+
+/* Some name still waits for what it is a link to. */
+bool mica_apply_links_wait(const struct mica_apply *a);
 
 /* After the last layer: give the names what was found for them. */
 int mica_apply_links_settle(struct mica_apply *a, struct mica_err *err);

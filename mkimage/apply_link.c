@@ -189,6 +189,37 @@ void mica_apply_links_drop(struct mica_apply *a)
 			link_forget(a, &a->links[i]);
 }
 
+bool mica_apply_links_wait(const struct mica_apply *a)
+{
+	for (size_t i = 0; i < a->link_count; i++)
+		if (!a->links[i].found && !link_is_unseen(&a->links[i]))
+			return true;
+	return false;
+}
+
+/*
+ * An image of one layer gets the target's name as well, as overlayfs would copy
+ * it up: so the two are still one file, where both are seen.
+ */
+static int link_bring_target(struct mica_apply *a, const struct mica_link *link,
+			     struct mica_err *err)
+{
+	struct mica_tinode *inode = link->placeholder;
+	struct mica_tnode *node;
+	bool excluded;
+	int ret = mica_apply_excluded(a, link->target, &excluded, err);
+
+	if (ret || excluded || mica_apply_is_meta(link->target) ||
+	    !mica_apply_upper(a, link->target, &node) || node)
+		return ret;
+	while (!inode->mode)
+		inode = a->links[inode->nid].found;
+	ret = mica_apply_make(a, mica_tree_root(a->tree), link->target, &node, err);
+	if (!ret)
+		mica_tree_set_inode(a->tree, node, inode);
+	return ret;
+}
+
 /* The name after node, what is below it first; NULL: that was the last. */
 static struct mica_tnode *walk_next(struct mica_tnode *node)
 {
@@ -209,12 +240,6 @@ int mica_apply_links_settle(struct mica_apply *a, struct mica_err *err)
 		if (!link->placeholder)
 			continue;
 		any = true;
-		if (!link->found && a->opts.lone_layer)
-			return mica_err_set(err, MICA_E_UNSUPPORTED,
-					    "%s: '%s': hard link to '%s', which is not in this "
-					    "layer; an image of a single layer cannot have it",
-					    link->layer, mica_quote(link->path).text,
-					    mica_quote(link->target).text);
 		if (!link->found)
 			return mica_err_set(
 				err, MICA_E_INPUT,
@@ -233,6 +258,12 @@ int mica_apply_links_settle(struct mica_apply *a, struct mica_err *err)
 		while (!inode->mode)
 			inode = a->links[inode->nid].found;
 		mica_tree_set_inode(a->tree, n, inode);
+	}
+	for (size_t i = 0; a->opts.lone_layer && i < a->link_count; i++) {
+		int ret = a->links[i].placeholder ? link_bring_target(a, &a->links[i], err) : 0;
+
+		if (ret)
+			return ret;
 	}
 	for (size_t i = 0; i < a->link_count; i++)
 		link_forget(a, &a->links[i]);

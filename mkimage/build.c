@@ -189,6 +189,30 @@ static int build_refer_begin(struct build *b, unsigned int base, struct mica_err
 	return mica_bases_check(b->opts->bases, base, mica_source_image(b->source), err);
 }
 
+/* Targets of hard links in the layers below, which are read for nothing else. */
+static int build_look(struct build *b, struct mica_report *report, struct mica_err *err)
+{
+	int ret = 0;
+
+	for (size_t i = b->opts->stack_index; !ret && i-- > 0 && mica_apply_awaits(b->apply);) {
+		const struct mica_layer *layer = &b->opts->stack_layers[i];
+
+		if (!mica_layer_is_lasting(layer))
+			return mica_err_set(err, MICA_E_UNSUPPORTED,
+					    "%s: has hard links to files of other layers, but %s "
+					    "can be read only once",
+					    b->opts->stack_layers[b->opts->stack_index].name,
+					    layer->name);
+		ret = mica_layer_open(layer, report, &b->source, err);
+		if (ret)
+			return ret;
+		ret = mica_apply_look(b->apply, b->source, build_tick, b, err);
+		mica_source_free(b->source);
+		b->source = NULL;
+	}
+	return ret;
+}
+
 /* Topmost layer first: what it hides is then never stored. */
 static int build_layers(struct build *b, const struct mica_layer *layers, size_t count,
 			struct mica_report *report, struct mica_err *err)
@@ -218,6 +242,8 @@ static int build_layers(struct build *b, const struct mica_layer *layers, size_t
 		mica_source_free(b->source);
 		b->source = NULL;
 	}
+	if (!ret && b->opts->stack)
+		ret = build_look(b, report, err);
 	return ret ? ret : mica_apply_finish(b->apply, err);
 }
 

@@ -50,7 +50,8 @@ struct mica_build_opts {
 	enum mica_tar_index tar_index;
 	bool small_blocks;	  /* of 512 bytes instead of 4096 */
 	struct mica_stack *stack; /* the one layer is part of this; NULL: of none */
-	size_t stack_index;
+	const struct mica_layer *stack_layers; /* all of them */
+	size_t stack_index;		       /* of the one */
 };
 
 static inline unsigned int mica_block_bits(const struct mica_build_opts *opts)

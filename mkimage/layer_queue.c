@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "layer_queue.h"
 
-#include <sys/stat.h>
-
 #include "../lib/util.h"
 #include "ahead.h"
 
@@ -56,14 +54,6 @@ void mica_layer_queue_free(struct mica_layer_queue *q)
 	free(q);
 }
 
-/* To open a pipe too early could mean to wait for the wrong one. */
-static bool layer_is_file(const struct mica_layer *layer)
-{
-	struct stat st;
-
-	return layer->store || (!stat(layer->path, &st) && S_ISREG(st.st_mode));
-}
-
 void mica_layer_queue_ahead(struct mica_layer_queue *q)
 {
 	struct mica_source **src;
@@ -74,7 +64,8 @@ void mica_layer_queue_ahead(struct mica_layer_queue *q)
 		const struct mica_layer *layer = &q->layers[--q->next_ahead];
 
 		src = &q->opened[q->next_ahead];
-		if (!layer_is_file(layer))
+		/* to open a pipe too early could mean to wait for the wrong one */
+		if (!mica_layer_is_lasting(layer))
 			continue;
 		/* what fails will fail again, and be told, when its turn comes */
 		if (mica_layer_open(layer, q->report, src, &unsaid)) {

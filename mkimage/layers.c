@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../lib/util.h"
 #include "docker_archive.h"
@@ -134,6 +135,14 @@ void mica_layers_free(struct mica_layers *layers)
 	free(layers->v);
 	free(layers->stores);
 	*layers = (struct mica_layers){0};
+}
+
+bool mica_layer_is_lasting(const struct mica_layer *layer)
+{
+	struct stat st;
+
+	return layer->store || (strcmp(layer->path, "-") != 0 && !stat(layer->path, &st) &&
+				(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)));
 }
 
 int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,

@@ -55,6 +55,9 @@ int mica_layers_push(struct mica_layers *layers, const struct mica_layer *layer,
 
 void mica_layers_free(struct mica_layers *layers);
 
+/* It can be opened again and at any time: no pipe. */
+bool mica_layer_is_lasting(const struct mica_layer *layer);
+
 int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,
 		    struct mica_source **out, struct mica_err *err);
 

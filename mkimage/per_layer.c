@@ -333,6 +333,7 @@ int mica_per_layer(char *const *targets, const struct mica_layers *layers,
 		job->opts.memory /= mica_min(layers->count, AT_ONCE_MAX);
 		job->opts.stack = e.stack;
 		job->opts.stack_index = i;
+		job->opts.stack_layers = layers->v;
 		job->opts.apply.lone_layer = true;
 	}
 	jobs_weigh(&e, opts->jobs);

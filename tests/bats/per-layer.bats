@@ -262,10 +262,58 @@ refused() {
   run "$MICA" mkimage --whiteouts=user x.img base.tar
   assert_status 1
   assert_has '--whiteouts goes with --per-layer only'
-  python_tar link.tar <<'P'
-add("link", tarfile.LNKTYPE, link="etc/kept")
+  [ ! -e out ]
+}
+
+@test "a hard link to a file of a lower layer brings the file along" {
+  python_tar base.tar <<'P'
+add("dir", tarfile.DIRTYPE, mode=0o700)
+add("dir/file", data=b"content" * 1000, mode=0o640, uid=7)
+add("dir/other", tarfile.LNKTYPE, link="dir/file")
+add("dir/gone", data=b"gone")
 P
-  refused "'link': hard link to 'etc/kept', which is not in this layer" out base.tar link.tar
+  python_tar middle.tar <<'P'
+add("middle", data=b"m" * 100000)
+P
+  python_tar top.tar <<'P'
+add("link", tarfile.LNKTYPE, link="dir/file")
+add("dir/again", tarfile.LNKTYPE, link="dir/gone")
+add("dir/.wh.gone")
+add("small", tarfile.LNKTYPE, link="middle")
+P
+  mkimage --per-layer -z none out base.tar middle.tar top.tar
+  mkimage one.img base.tar middle.tar top.tar
+  stack out/*
+  kernel_mount one.img one
+  same_tree one all --ignore nlink,links
+  # the two names are one file, as after a copy-up; what is hidden is not brought
+  assert_equal "$(cd m/3 && find . -type f | sort | xargs)" "./dir/again ./dir/file ./link ./middle ./small"
+  assert_equal "$(stat -c '%i %h' m/3/link)" "$(stat -c '%i %h' m/3/dir/file)"
+  assert_equal "$(stat -c '%h %u %a' m/3/link m/3/dir/again | xargs)" "2 7 640 1 0 644"
+  assert_equal "$(stat -c '%a' m/3/dir)" 700
+}
+
+@test "hard links that lead nowhere, or to what is read once" {
+  python_tar base.tar <<'P'
+add("file", data=b"x")
+add("dir", tarfile.DIRTYPE)
+P
+  python_tar gone.tar <<'P'
+add(".wh.file")
+P
+  python_tar top.tar <<'P'
+add("link", tarfile.LNKTYPE, link="file")
+P
+  python_tar nowhere.tar <<'P'
+add("link", tarfile.LNKTYPE, link="no/such")
+P
+  python_tar dir.tar <<'P'
+add("link", tarfile.LNKTYPE, link="dir")
+P
+  refused "nowhere.tar: 'link': hard link to 'no/such', which is neither" out base.tar nowhere.tar
+  refused "dir.tar: 'link': hard link to 'dir', which is a directory" out base.tar dir.tar
+  refused "top.tar: 'link': hard link to 'file', which a layer below removes" out base.tar gone.tar top.tar
+  refused "top.tar: has hard links to files of other layers, but - can be read only once" out - top.tar <base.tar
   [ ! -e out ]
 }
 

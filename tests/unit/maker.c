@@ -90,6 +90,12 @@ int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,
 	return *out ? 0 : mica_err_nomem(err);
 }
 
+bool mica_layer_is_lasting(const struct mica_layer *layer)
+{
+	(void)layer;
+	return true;
+}
+
 struct mica_image *mica_source_image(const struct mica_source *src)
 {
 	(void)src;
@@ -300,6 +306,23 @@ int mica_apply_source(struct mica_apply *apply, struct mica_source *src, void (*
 		ret = give_entry(apply, &current->v[i], err);
 	}
 	return ret;
+}
+
+bool mica_apply_awaits(const struct mica_apply *apply)
+{
+	(void)apply;
+	return false;
+}
+
+int mica_apply_look(struct mica_apply *apply, struct mica_source *src, void (*tick)(void *ctx),
+		    void *ctx, struct mica_err *err)
+{
+	(void)apply;
+	(void)src;
+	(void)tick;
+	(void)ctx;
+	(void)err;
+	return 0;
 }
 
 int mica_apply_finish(struct mica_apply *apply, struct mica_err *err)

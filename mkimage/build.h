@@ -17,6 +17,9 @@ struct mica_bases;
 struct mica_outfile;
 struct mica_stack;
 
+/* Less is no use to a build. */
+#define MICA_BUILD_MEMORY_MIN (64ull << 20)
+
 /* What goes into the packed inode. */
 enum mica_fragments {
 	MICA_FRAGMENTS_OFF,
@@ -48,8 +51,8 @@ struct mica_build_opts {
 	struct mica_bases *bases; /* the sources, which are referred to; NULL: they are copied */
 	bool flat;		  /* they are joined to the image, instead of devices */
 	enum mica_tar_index tar_index;
-	bool small_blocks;	  /* of 512 bytes instead of 4096 */
-	struct mica_stack *stack; /* the one layer is part of this; NULL: of none */
+	bool small_blocks;		       /* of 512 bytes instead of 4096 */
+	struct mica_stack *stack;	       /* the one layer is part of this; NULL: of none */
 	const struct mica_layer *stack_layers; /* all of them */
 	size_t stack_index;		       /* of the one */
 };

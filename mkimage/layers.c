@@ -115,7 +115,9 @@ int mica_layers_add(struct mica_layers *layers, const char *operand,
 		    const struct mica_layers_opts *opts, struct mica_err *err)
 {
 	enum layout_kind kind = layout_kind(operand);
-	struct mica_layer layer = {.name = (char *)operand, .path = (char *)operand};
+	struct mica_layer layer = {.name = (char *)operand,
+				   .path = (char *)operand,
+				   .ignore_zeros = opts->ignore_zeros};
 	int ret;
 
 	if (kind == LAYOUT_NONE)
@@ -157,9 +159,13 @@ int mica_layer_open(const struct mica_layer *layer, struct mica_report *report,
 	struct mica_store_file file;
 	int ret;
 
-	if (!layer->store)
-		return layer->image ? mica_source_open_image(layer->path, report, out, err)
-				    : mica_source_open(layer->path, report, out, err);
+	if (!layer->store) {
+		ret = layer->image ? mica_source_open_image(layer->path, report, out, err)
+				   : mica_source_open(layer->path, report, out, err);
+		if (!ret && layer->ignore_zeros)
+			mica_source_ignore_zeros(*out);
+		return ret;
+	}
 	ret = mica_store_find(layer->store, layer->path, &file, err);
 	if (ret)
 		return mica_err_wrap(err, "%s", layer->name);

@@ -21,6 +21,7 @@ struct mica_layer {
 	char *path;		  /* in the store, or of a source by itself; owned */
 	struct mica_store *store; /* the list's; NULL: none */
 	bool image;		  /* an EROFS image, whatever else it might be as well */
+	bool ignore_zeros;	  /* of a tar by itself: as mica_source_ignore_zeros() */
 	bool has_digest, has_diff_id, has_size;
 	struct mica_digest digest;  /* of the stored bytes */
 	struct mica_digest diff_id; /* of the decompressed ones */
@@ -39,6 +40,7 @@ struct mica_layers {
 struct mica_layers_opts {
 	const struct mica_platform *platform; /* NULL: that of this machine */
 	const char *scratch;		      /* scratch files stand beside it */
+	bool ignore_zeros;		      /* of tars that are operands */
 	struct mica_report *report;
 };
 

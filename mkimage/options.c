@@ -9,7 +9,6 @@
 
 #define CLUSTER_DEFAULT (512u << 10)
 #define MEMORY_DEFAULT	(512ull << 20)
-#define MEMORY_MIN	(64ull << 20)
 #define CLUSTER_MIN	4096u
 #define CLUSTER_MAX	(1u << 20)
 #define META_DEFAULT	(32u << 10)
@@ -76,7 +75,7 @@ static int set_memory(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
 
-	return mica_opt_size(value, MEMORY_MIN, UINT64_MAX, &o->build.memory, err);
+	return mica_opt_size(value, MICA_BUILD_MEMORY_MIN, UINT64_MAX, &o->build.memory, err);
 }
 
 static int set_jobs(void *ctx, const char *value, struct mica_err *err)
@@ -177,6 +176,16 @@ static int set_overlay_input(void *ctx, const char *value, struct mica_err *err)
 	(void)value;
 	(void)err;
 	o->build.apply.overlay_input = true;
+	return 0;
+}
+
+static int set_ignore_zeros(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	(void)value;
+	(void)err;
+	o->run.ignore_zeros = true;
 	return 0;
 }
 
@@ -340,6 +349,9 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "take 0:0 devices and overlay xattrs in a source for overlayfs' whiteouts and opaque "
 	 "directories",
 	 set_overlay_input},
+	{"ignore-zeros", 'i', NULL,
+	 "read tars on behind their ends, where another one may follow, as tar -i does",
+	 set_ignore_zeros},
 	{"tar-index", 0, NULL,
 	 "leave contents in the tar, which becomes the image's device; the image is their index",
 	 set_tar_index},

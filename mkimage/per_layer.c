@@ -11,10 +11,6 @@
 #include "outfile.h"
 #include "stack.h"
 
-/*
- * Builds at once share the memory. What a build may use shows in its image, so
- * the share must not depend on the number of threads.
- */
 #define AT_ONCE_MAX 4u
 
 struct engine;
@@ -40,7 +36,8 @@ struct engine {
 	const struct mica_per_layer_events *events;
 	struct mica_build_stats *stats;
 	struct mica_stack *stack;
-	struct job *jobs; /* owned */
+	struct job *jobs;     /* owned */
+	unsigned int at_once; /* builds, at most */
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	unsigned int running; /* weight of the builds that run */
@@ -52,9 +49,12 @@ static void job_warn(struct mica_report *report, const char *line)
 {
 	struct job *job = (struct job *)report;
 	struct engine *e = job->engine;
+	const char *name = e->layers->v[job->index].name;
+	size_t len = strlen(name);
+	bool named = !strncmp(line, name, len) && line[len] == ':';
 
 	pthread_mutex_lock(&e->lock);
-	mica_report_warn(e->report, "%s: %s", e->layers->v[job->index].name, line);
+	mica_report_warn(e->report, "%s%s%s", named ? "" : name, named ? "" : ": ", line);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -133,7 +133,7 @@ static uint64_t layer_size(const struct mica_layer *layer)
 /* Threads by size, so that layers of any sizes end at about the same time. */
 static void jobs_weigh(struct engine *e, unsigned int jobs)
 {
-	uint64_t least = mica_div_round_up(jobs, AT_ONCE_MAX), total = 0;
+	uint64_t least = mica_div_round_up(jobs, e->at_once), total = 0;
 
 	for (size_t i = 0; i < e->layers->count; i++)
 		total += layer_size(&e->layers->v[i]) >> 10;
@@ -173,7 +173,7 @@ static int jobs_run(struct engine *e, unsigned int jobs, struct mica_err *err)
 
 		pthread_mutex_lock(&e->lock);
 		while (e->builds && !e->failed &&
-		       (e->builds == AT_ONCE_MAX || e->running + job->weight > jobs))
+		       (e->builds == e->at_once || e->running + job->weight > jobs))
 			pthread_cond_wait(&e->ended, &e->lock);
 		failed = e->failed;
 		if (!failed) {
@@ -297,6 +297,17 @@ static int targets_check(const struct engine *e, struct mica_err *err)
 	return 0;
 }
 
+/*
+ * Builds at once share the memory, if there is enough for each. What a build may
+ * use shows in its image, so the share must not depend on the number of threads.
+ */
+static unsigned int builds_at_once(uint64_t memory, size_t layers)
+{
+	uint64_t n = mica_min(mica_min(layers, AT_ONCE_MAX), memory / MICA_BUILD_MEMORY_MIN);
+
+	return (unsigned int)mica_max(n, 1);
+}
+
 int mica_per_layer(char *const *targets, const struct mica_layers *layers,
 		   const struct mica_build_opts *opts, bool user, struct mica_report *report,
 		   const struct mica_per_layer_events *events, struct mica_build_stats *stats,
@@ -320,6 +331,7 @@ int mica_per_layer(char *const *targets, const struct mica_layers *layers,
 		ret = mica_stack_new(targets[0], user, &e.stack, err);
 	if (ret)
 		return ret;
+	e.at_once = builds_at_once(opts->memory, layers->count);
 	e.jobs = calloc(layers->count, sizeof(*e.jobs));
 	if (!e.jobs)
 		return mica_err_nomem(err);
@@ -330,7 +342,7 @@ int mica_per_layer(char *const *targets, const struct mica_layers *layers,
 		job->index = i;
 		job->report.warn = job_warn;
 		job->opts = *opts;
-		job->opts.memory /= mica_min(layers->count, AT_ONCE_MAX);
+		job->opts.memory /= e.at_once;
 		job->opts.stack = e.stack;
 		job->opts.stack_index = i;
 		job->opts.stack_layers = layers->v;

@@ -186,7 +186,10 @@ static int layers_list(struct mica_layers *layers, const char *const *operands, 
 
 	for (unsigned int i = 0; !ret && i < count; i++) {
 		char *path = (char *)operands[i];
-		struct mica_layer layer = {.name = path, .path = path, .image = images};
+		struct mica_layer layer = {.name = path,
+					   .path = path,
+					   .image = images,
+					   .ignore_zeros = opts->ignore_zeros};
 
 		ret = build->bases ? mica_layers_push(layers, &layer, err)
 				   : mica_layers_add(layers, path, opts, err);
@@ -262,8 +265,10 @@ int mica_run(const char *verb, const char *image, const char *const *operands, u
 	     const struct mica_run_opts *o, struct mica_err *err)
 {
 	struct run run = {.report = {.warn = print_warning}, .verb = verb};
-	struct mica_layers_opts list = {
-		.platform = platform, .scratch = image, .report = &run.report};
+	struct mica_layers_opts list = {.platform = platform,
+					.scratch = image,
+					.ignore_zeros = o->ignore_zeros,
+					.report = &run.report};
 	struct mica_layers layers cleanup(mica_layers_free) = {0};
 	int ret;
 

@@ -14,6 +14,7 @@ enum mica_progress_mode {
 
 struct mica_run_opts {
 	bool quiet, json;
+	bool ignore_zeros;  /* between tars */
 	bool per_layer;	    /* an image for each layer; image is where they go */
 	bool user_overlay;  /* with attributes in "user." for overlayfs */
 	bool has_whiteouts; /* that was said */

@@ -100,6 +100,9 @@ const char *mica_source_tar_filter(const struct mica_source *src);
 /* Of a plain tar: where the data of the entry begin that mica_source_next() gave last. */
 uint64_t mica_source_tar_offset(const struct mica_source *src);
 
+/* A tar is read on behind its end, where another one may follow. Before the first entry. */
+void mica_source_ignore_zeros(struct mica_source *src);
+
 /* 1: *entry is set; 0: the end; < 0: error, with the entry's path and archive offset */
 int mica_source_next(struct mica_source *src, const struct mica_entry **entry,
 		     struct mica_err *err);

@@ -112,14 +112,13 @@ static int tar_check_pending(struct mica_source_tar *t, struct mica_err *err)
 }
 
 /*
- * Whether what follows the archive is its own index (mkimage --append): a footer
+ * Whether an archive is followed by its own index (mkimage --append): a footer
  * at the end of the file says so.
  */
-static bool tar_has_index(const struct mica_source_tar *t)
+static bool tar_find_footer(const struct mica_source_tar *t, struct mica_footer *footer)
 {
 	struct mica_io *io cleanup_io = NULL;
 	struct mica_err err = {0};
-	struct mica_footer footer;
 	struct stat st;
 	int fd;
 
@@ -132,30 +131,62 @@ static bool tar_has_index(const struct mica_source_tar *t)
 		close(fd);
 		return false;
 	}
-	return mica_footer_find(io, &footer, &err) > 0 && footer.device &&
-	       mica_tar_stream_offset(t->stream) <= footer.image;
+	return mica_footer_find(io, footer, &err) > 0 && footer->device;
 }
 
-/* Behind the end mark: nothing may follow; reading it all lets filters check their sums. */
+/*
+ * Behind the end mark. Others stop here, too, whatever follows; reading it all
+ * lets filters check their sums, and the writer of a pipe write.
+ */
 static int tar_end(struct mica_source_tar *t, struct mica_err *err)
 {
+	struct mica_footer footer;
 	const unsigned char *p;
+	bool told = false;
 	size_t n;
 	int ret = tar_check_pending(t, err);
 
 	t->ended = true;
 	while (!ret && (ret = mica_tar_stream_peek(t->stream, &p, &n, err)) > 0) {
-		if (!bytes_are_zero(p, n) && tar_has_index(t))
-			return 0;
-		if (!bytes_are_zero(p, n))
-			return mica_err_set(
-				err, MICA_E_INPUT,
-				"data follows the end of the archive near byte %" PRIu64,
-				mica_tar_stream_offset(t->stream));
+		uint64_t at = mica_tar_stream_offset(t->stream);
+
+		if (!told && !bytes_are_zero(p, n)) {
+			if (tar_find_footer(t, &footer) && at <= footer.image)
+				return 0;
+			for (size_t i = 0; !p[i]; i++)
+				at++;
+			mica_report_warn(
+				t->base.report,
+				"%s: what follows the end of the archive, from byte %" PRIu64
+				" on, is left out (see --ignore-zeros)",
+				t->base.name, at);
+			told = true;
+		}
 		mica_tar_stream_take(t->stream, n);
 		ret = 0;
 	}
 	return ret;
+}
+
+/* An end mark that is no end: the next archive may follow. 1: it may; 0: this is the end */
+static int tar_pass_mark(struct mica_source_tar *t, struct mica_err *err)
+{
+	struct mica_footer footer;
+
+	if (!t->marked && tar_find_footer(t, &footer))
+		t->bytes = footer.device;
+	t->marked = true;
+	return mica_tar_stream_offset(t->stream) < t->bytes ? 1 : tar_end(t, err);
+}
+
+void mica_source_ignore_zeros(struct mica_source *src)
+{
+	struct mica_source_tar *t = (struct mica_source_tar *)src;
+
+	if (!mica_source_is_tar(src))
+		return;
+	t->ignore_zeros = true;
+	t->bytes = UINT64_MAX;
 }
 
 static int tar_no_archive(struct mica_source_tar *t, struct mica_err *err)
@@ -171,10 +202,20 @@ static int tar_read_header(struct mica_source_tar *t, struct mica_tar_header *h,
 			   struct mica_err *err)
 {
 	size_t got;
-	int ret = mica_tar_stream_read(t->stream, h, sizeof(*h), &got, err);
+	int ret;
 
+	while (!(ret = mica_tar_stream_read(t->stream, h, sizeof(*h), &got, err)) &&
+	       got == sizeof(*h) && mica_tar_is_zero(h)) {
+		ret = t->ignore_zeros ? tar_pass_mark(t, err) : tar_end(t, err);
+		if (ret <= 0)
+			return ret;
+	}
 	if (ret)
 		return ret;
+	if (t->marked && bytes_are_zero((const unsigned char *)h, got)) {
+		t->ended = true;
+		return tar_check_pending(t, err);
+	}
 	if (!got) {
 		t->ended = true;
 		mica_report_warn(t->base.report,
@@ -183,8 +224,6 @@ static int tar_read_header(struct mica_source_tar *t, struct mica_tar_header *h,
 				 t->base.name, mica_tar_stream_offset(t->stream));
 		return tar_check_pending(t, err);
 	}
-	if (got == sizeof(*h) && mica_tar_is_zero(h))
-		return tar_end(t, err);
 	if (!t->any && (got < sizeof(*h) || !mica_tar_checksum_ok(h)))
 		return tar_no_archive(t, err);
 	if (got < sizeof(*h))
@@ -195,6 +234,7 @@ static int tar_read_header(struct mica_source_tar *t, struct mica_tar_header *h,
 				    mica_tar_stream_offset(t->stream) - sizeof(*h),
 				    mica_quote(t->path.p ? t->path.p : "").text);
 	t->any = true;
+	t->marked = false;
 	return 1;
 }
 

@@ -30,7 +30,9 @@ struct mica_source_tar {
 	uint64_t stored_left; /* bytes of the entry's data that are still in the stream */
 	uint64_t padding;     /* behind them */
 	char *reported[MICA_TAR_KEYS_MAX]; /* unknown pax keys */
+	uint64_t bytes;			   /* of the archive, when its own index follows it */
 	bool any, ended, pax_seen;
+	bool ignore_zeros, marked; /* marked: the last block was zeros, which are ignored */
 };
 
 int mica_tar_text_add(struct mica_tar_text *text, const void *p, size_t len, struct mica_err *err);

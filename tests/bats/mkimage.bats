@@ -269,6 +269,79 @@ P
   done
 }
 
+# joined_by OPTIONS-OF-TAR OPTIONS-OF-MKIMAGE FILE: mica sees what GNU tar sees
+# shellcheck disable=SC2086 # no option, or one
+joined_by() {
+  rm -rf want && mkdir want
+  tar --numeric-owner -p -C want $1 -xf "$3" 2>/dev/null
+  "$MICA" mkimage $2 image "$3" 2>err
+  shown image
+  same_tree want mnt
+}
+
+@test "archives one behind the other" {
+  require_root
+  require_fuse
+  mkdir a b
+  text 30000 >a/file
+  echo a >a/both
+  echo b >b/both
+  noise 5000 >b/other
+  touch -d @1000000000 a b a/* b/*
+  tar -C a -b 20 -cf a.tar .
+  tar -C b -b 1 -cf b.tar .
+  cat a.tar b.tar >ab.tar
+  { cat b.tar; head -c 1000000 /dev/zero; } >zeros.tar
+  { cat b.tar; head -c 1000 /dev/zero; noise 3000; } >noise.tar
+  # one end mark of one block
+  { head -c -512 b.tar; cat a.tar; } >lone.tar
+  { head -c -1024 b.tar; cat a.tar; } >none.tar
+  local at file
+
+  joined_by '' '' ab.tar
+  at=$(stat -c %s a.tar)
+  assert_equal "$(<err)" "mica mkimage: warning: ab.tar: what follows the end of the archive, from byte $at on, is left out (see --ignore-zeros)"
+  joined_by -i --ignore-zeros ab.tar
+  assert_equal "$(<err)" ''
+  assert_equal "$(cat mnt/both)" b
+  joined_by -i -i lone.tar
+  joined_by '' '' lone.tar
+  assert_has 'is left out' "$(<err)"
+  joined_by '' '' noise.tar
+  assert_has 'is left out' "$(<err)"
+  for file in zeros none a; do
+    joined_by '' '' $file.tar
+    cp image once
+    joined_by -i -i $file.tar
+    cmp once image
+    assert_equal "$(<err)" ''
+  done
+
+  # compressed, and through a pipe, each by itself or both together
+  joined_by -i -i ab.tar
+  gzip -k a.tar b.tar ab.tar
+  cat a.tar.gz b.tar.gz >members.gz
+  for file in ab.tar.gz members.gz; do
+    "$MICA" mkimage --quiet -i again $file
+    cmp image again
+    "$MICA" mkimage --quiet -i again - <$file
+    cmp image again
+  done
+  dd if=ab.tar status=none | "$MICA" mkimage --quiet -i again -
+  cmp image again
+  # an index can point into both
+  "$MICA" mkimage --quiet -i --append joined ab.tar
+  unmount mnt
+  fuse_mount joined mnt
+  same_tree want mnt
+  "$MICA" mkimage --quiet -i again joined
+  cmp image again
+
+  run "$MICA" mkimage -i image noise.tar
+  assert_status 1
+  assert_has 'wrong checksum'
+}
+
 @test "an empty archive" {
   tar -cf empty.tar -T /dev/null
   mkimage image empty.tar

@@ -191,6 +191,34 @@ P
   done
 }
 
+@test "memory of all builds together stays within its bound" {
+  [ -z "${SANITIZED:-}" ] || skip "a sanitizer needs memory of its own"
+  # six layers with 60 MB each that do not repeat, compressed: read ahead, and built at once
+  cat >feed.py <<'P'
+import io, random, sys, tarfile
+n = int(sys.argv[1])
+base = random.Random(n).randbytes(1 << 20)
+t = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
+for i in range(3000):
+    info = tarfile.TarInfo(f"directory-{i % 100}/file-{n}-{i}")
+    data = i.to_bytes(8, "little") + base[i * 300:i * 300 + 20000]
+    info.size = len(data)
+    t.addfile(info, io.BytesIO(data))
+t.close()
+P
+  local n kib memory
+  for n in 1 2 3 4 5 6; do
+    python3 feed.py $n | zstd -q -1 -o $n.tar.zst
+  done
+  for memory in 64 128 256; do
+    rm -rf out used
+    "$TOOLS/measure" used "$MICA" mkimage --quiet -j 2 -z zstd:1 --memory=${memory}M --per-layer out [1-6].tar.zst
+    kib=$(cut -d' ' -f3 used)
+    [ "$kib" -lt $((memory * 1024 + 18000 * 290 / 1024)) ] || fail "used $kib KiB of $memory MiB"
+    echo "$kib KiB"
+  done
+}
+
 @test "a hundred layers" {
   python_layout <<'P'
 l = Layout()
@@ -326,4 +354,8 @@ P
   assert_status 0
   assert_has 'warning: a.tar: xxx'
   assert_has 'warning: b.tar: xxx'
+  # but not twice
+  cat a.tar a.tar >c.tar
+  run "$MICA" mkimage --per-layer out b.tar c.tar
+  assert_has 'warning: c.tar: what follows the end'
 }

@@ -81,6 +81,23 @@ static void pipe_finish_ready(struct mica_pipe *p)
 	p->finishing = false;
 }
 
+/* The next job that nobody works on. Called with the lock held, which is dropped meanwhile. */
+static void pipe_work_next(struct mica_pipe *p, unsigned int worker)
+{
+	struct slot *s = &p->slots[p->next++ % p->depth];
+	/* taken in order: what fails from now on does not hide an earlier failure */
+	bool skip = p->failed || p->stop;
+
+	s->state = SLOT_WORKING;
+	pthread_mutex_unlock(&p->lock);
+	if (!skip)
+		note_failure(p->ops->work(p->ctx, worker, s->job, &s->err), &s->err);
+	pthread_mutex_lock(&p->lock);
+	p->failed |= s->err.code != 0;
+	s->state = SLOT_DONE;
+	pipe_finish_ready(p);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker_arg *w = arg;
@@ -90,24 +107,11 @@ static void *worker_main(void *arg)
 	free(w);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		struct slot *s;
-		bool skip;
-
 		while (!p->stop && p->next == p->head)
 			pthread_cond_wait(&p->queued, &p->lock);
 		if (p->next == p->head)
 			break;
-		s = &p->slots[p->next++ % p->depth];
-		s->state = SLOT_WORKING;
-		/* taken in order: what fails from now on does not hide an earlier failure */
-		skip = p->failed || p->stop;
-		pthread_mutex_unlock(&p->lock);
-		if (!skip)
-			note_failure(p->ops->work(p->ctx, index, s->job, &s->err), &s->err);
-		pthread_mutex_lock(&p->lock);
-		p->failed |= s->err.code != 0;
-		s->state = SLOT_DONE;
-		pipe_finish_ready(p);
+		pipe_work_next(p, index);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -144,12 +148,12 @@ int mica_pipe_new(unsigned int threads, unsigned int depth, const struct mica_pi
 	p->ops = ops;
 	p->ctx = ctx;
 	p->depth = depth < threads ? threads : depth;
-	p->thread_count = threads;
+	p->thread_count = threads > 1 ? threads : 0;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->queued, NULL);
 	pthread_cond_init(&p->released, NULL);
 	p->slots = calloc(p->depth, sizeof(*p->slots));
-	p->threads = calloc(threads, sizeof(*p->threads));
+	p->threads = calloc(p->thread_count + 1, sizeof(*p->threads));
 	ret = p->slots && p->threads ? pipe_start(p, err) : mica_err_nomem(err);
 	if (ret) {
 		mica_pipe_free(p);
@@ -179,7 +183,10 @@ int mica_pipe_submit(struct mica_pipe *p, void *job, struct mica_err *err)
 	s->job = job;
 	s->err.code = 0;
 	p->head++;
-	pthread_cond_signal(&p->queued);
+	if (p->thread_count)
+		pthread_cond_signal(&p->queued);
+	else
+		pipe_work_next(p, 0);
 	ret = pipe_error(p, err);
 	pthread_mutex_unlock(&p->lock);
 	return ret;

@@ -22,7 +22,10 @@ struct mica_pipe_ops {
 	void (*release)(void *ctx, void *job);
 };
 
-/* depth: how many jobs may be under way, at least threads. ctx is borrowed. */
+/*
+ * threads: that work. One: the submitting thread does all of it itself, when it submits.
+ * depth: how many jobs may be under way, at least threads. ctx is borrowed.
+ */
 int mica_pipe_new(unsigned int threads, unsigned int depth, const struct mica_pipe_ops *ops,
 		  void *ctx, struct mica_pipe **out, struct mica_err *err);
 

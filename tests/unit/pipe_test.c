@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -129,6 +130,42 @@ static void no_more_than_depth_are_under_way(void **state)
 	r = (struct run){0};
 	assert_int_equal(run_jobs(&r, 4, 1, 500, &err), 0);
 	assert_in_range(r.most, 1, 4);
+}
+
+static int work_here(void *ctx, unsigned int worker, void *job, struct mica_err *err)
+{
+	(void)err;
+	assert_int_equal(worker, 0);
+	assert_true(pthread_equal(*(pthread_t *)ctx, pthread_self()));
+	return job ? 0 : MICA_E_LIMIT;
+}
+
+static int finish_here(void *ctx, void *job, struct mica_err *err)
+{
+	return work_here(ctx, 0, job, err);
+}
+
+static void release_nothing(void *ctx, void *job)
+{
+	(void)ctx;
+	(void)job;
+}
+
+static void one_thread_is_the_caller_itself(void **state)
+{
+	static const struct mica_pipe_ops here = {
+		.work = work_here, .finish = finish_here, .release = release_nothing};
+	pthread_t self = pthread_self();
+	struct mica_pipe *pipe = NULL;
+	struct mica_err err = {0};
+
+	(void)state;
+	assert_int_equal(mica_pipe_new(1, 8, &here, &self, &pipe, &err), 0);
+	for (uintptr_t n = 1; n <= 20; n++)
+		assert_int_equal(mica_pipe_submit(pipe, (void *)n, &err), 0);
+	assert_int_equal(mica_pipe_submit(pipe, NULL, &err), MICA_E_LIMIT);
+	assert_int_equal(mica_pipe_drain(pipe, &err), MICA_E_LIMIT);
+	mica_pipe_free(pipe);
 }
 
 static void first_failure_in_order_is_told(void **state)
@@ -294,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_is_that_of_submission),
 		cmocka_unit_test(no_more_than_depth_are_under_way),
+		cmocka_unit_test(one_thread_is_the_caller_itself),
 		cmocka_unit_test(first_failure_in_order_is_told),
 		cmocka_unit_test(jobs_behind_a_failure_are_not_worked_on),
 		cmocka_unit_test(failure_in_finish),

@@ -62,10 +62,10 @@ def mica_rows():
     yield mica("zstd:3, 6.17", "-z zstd:3 --compat 6.17")
     yield mica("zstd:3, 6.12, directory", "-z zstd:3 --compat 6.12", "%D",
                corpora=("root", "nm"))
-    for size in ("64K", "128K", "512K"):
+    for size in ("64K", "128K", "256K"):
         yield mica(f"zstd:3, 6.12, {size}", f"-z zstd:3 --compat 6.12 -C {size}")
-    for size in ("128K", "1M"):
-        yield mica(f"zstd:3, 6.15, {size}", f"-z zstd:3 --compat 6.15 -C {size}")
+    for size in ("128K", "256K", "1M"):
+        yield mica(f"zstd:3, 6.17, {size}", f"-z zstd:3 --compat 6.17 -C {size}")
     for kind in ("off", "tails", "small"):
         yield mica(f"zstd:3, 6.12, fragments {kind}",
                    f"-z zstd:3 --compat 6.12 --fragments={kind}", needs=("--fragments",))

@@ -222,6 +222,8 @@ struct erofs_map_header_disk {
 	uint8_t clusterbits;
 };
 
+#define EROFS_CLUSTERBITS_MASK 15u /* the low nibble */
+
 enum erofs_lcluster_type {
 	EROFS_LCLUSTER_PLAIN = 0,
 	EROFS_LCLUSTER_HEAD1 = 1,

@@ -8,7 +8,6 @@
 #include "codec.h"
 #include "util.h"
 
-#define CLUSTERBITS_MASK  15u
 #define CLUSTERBITS_WHOLE 0x80u /* the whole file is a fragment */
 
 static int zmap_check_fragment(const struct mica_image *img, const struct mica_inode *inode,
@@ -47,7 +46,7 @@ int mica_zmap_load(struct mica_image *img, struct mica_inode *inode, struct mica
 		return zmap_check_fragment(img, inode, err);
 	}
 	inode->z_advise = le16_get(h.advise);
-	inode->z_lclusterbits = img->sb.blkbits + (h.clusterbits & CLUSTERBITS_MASK);
+	inode->z_lclusterbits = img->sb.blkbits + (h.clusterbits & EROFS_CLUSTERBITS_MASK);
 	if (mica_zmap_has_extents(inode)) {
 		inode->z_extents =
 			le32_get(h.a) | (uint64_t)h.algs << 32 | (uint64_t)h.clusterbits << 40;

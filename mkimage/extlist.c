@@ -9,6 +9,7 @@
 #define CHUNK_BITS_USUAL 30u /* 1 GiB: what kernels of 32 bits can shift */
 #define CHUNK_BITS_MAX	 (MICA_BLOCK_BITS + EROFS_CHUNK_BLKBITS_MASK)
 #define CHUNKS_MANY	 65536u
+#define UNIFORM_BITS_MAX (MICA_BLOCK_BITS + EROFS_CLUSTERBITS_MASK)
 
 _Static_assert(MICA_EXTLIST_SEGMENT % MICA_EXTREADER_CHUNK == 0, "a chunk crosses no segment");
 
@@ -141,8 +142,8 @@ unsigned int mica_extlist_uniform_bits(const struct mica_extlist *l)
 	unsigned int bits = l->bounds ? (unsigned int)__builtin_ctzll(l->bounds)
 				      : 64 - (unsigned int)__builtin_clzll(l->longest | 1);
 
-	bits = mica_max(bits, MICA_BLOCK_BITS);
-	return bits < 63 && l->longest <= 1ULL << bits && !(l->bounds % (1ULL << bits)) ? bits : 0;
+	bits = mica_max(MICA_BLOCK_BITS, mica_min(bits, UNIFORM_BITS_MAX));
+	return l->longest <= 1ULL << bits && !(l->bounds % (1ULL << bits)) ? bits : 0;
 }
 
 uint8_t mica_extlist_chunk_bits(const struct mica_extlist *l)

@@ -198,7 +198,7 @@ struct packer_hoard {
 struct packer_large {
 	struct slab *slab;	    /* being filled */
 	struct slab *queue, **tail; /* looked at or about to be, in stream order */
-	unsigned int queued;
+	unsigned int queued, keep;  /* keep: so many may wait in the queue */
 	uint32_t slab_size;
 	struct mica_extindex *index;
 	struct extents *job;	   /* being gathered */

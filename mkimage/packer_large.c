@@ -12,7 +12,10 @@
 
 #define SLAB_CLUSTERS 8u
 #define SLAB_MIN      (2u << 20)
-#define QUEUE	      4u /* slabs that are looked at while others come */
+/* Slabs that are looked at while others come: as many as these bytes hold, within limits. */
+#define QUEUE_BYTES (16u << 20)
+#define QUEUE_MIN   2u
+#define QUEUE_MAX   4u
 
 /* A shared extent saves about a third of its length, and must pay for itself. */
 #define REF_MIN (32u << 10)
@@ -24,6 +27,7 @@ int packer_large_init(struct mica_packer *p, struct mica_err *err)
 	struct packer_large *l = &p->large;
 
 	l->slab_size = mica_max(SLAB_CLUSTERS * p->opts->cluster, SLAB_MIN);
+	l->keep = mica_max(QUEUE_MIN, mica_min(QUEUE_BYTES / l->slab_size, QUEUE_MAX));
 	l->tail = &l->queue;
 	return mica_extindex_new(p->opts->memory / 16, &l->index, err);
 }
@@ -134,7 +138,7 @@ static int slab_close(struct mica_packer *p, struct mica_err *err)
 	l->queued++;
 	ret = s->zeros ? 0 : packer_submit(p, s, err);
 	s->ticket = mica_pipe_submitted(p->pipe);
-	return ret ? ret : packer_large_plan(p, QUEUE, err);
+	return ret ? ret : packer_large_plan(p, l->keep, err);
 }
 
 /* Where the slab that is being filled must end. */

@@ -9,15 +9,7 @@
 
 #define BATCH_MIN   (256u << 10)
 #define PIPE_MEMORY (64u << 20) /* bytes that all batches under way may hold */
-#define CHUNK_MIN   MICA_BLOCK
-#define CHUNK_MAX   (1u << 30)
-/*
- * Before encoded extents: files from this size on and with at most a 16th of
- * data are stored as chunks, so that holes cost nothing.
- */
-#define SPARSE_SIZE  (64u << 20)
-#define SPARSE_RATIO 16
-#define INLINE_FREE  32 /* bytes between a compact inode and the next one */
+#define INLINE_FREE 32		/* bytes between a compact inode and the next one */
 
 static void batch_free(struct batch *b)
 {
@@ -269,64 +261,6 @@ int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 	return content_write(p, NULL, len, err);
 }
 
-/* Bytes that a file with these data runs takes when it is stored in chunks of this size. */
-static uint64_t chunk_cost(const struct mica_run *runs, size_t count, uint64_t size, uint64_t chunk)
-{
-	uint64_t cost = mica_div_round_up(size, chunk) * sizeof(le32);
-	uint64_t next = 0; /* first chunk that is not counted yet */
-
-	for (size_t i = 0; i < count; i++) {
-		uint64_t first = mica_max(runs[i].off / chunk, next);
-		uint64_t end = mica_div_round_up(runs[i].off + runs[i].len, chunk);
-
-		if (!runs[i].len || end <= first)
-			continue;
-		cost += (end - first) * chunk;
-		next = end;
-	}
-	return cost;
-}
-
-/* In order and inside the file: what follows counts on it. */
-static int runs_check(const struct mica_run *runs, size_t count, uint64_t size,
-		      struct mica_err *err)
-{
-	uint64_t end = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (runs[i].off < end || !mica_range_in(runs[i].off, runs[i].len, size))
-			return mica_err_set(err, MICA_E_INPUT,
-					    "data run %zu: %" PRIu64 " bytes at %" PRIu64
-					    " are not within %" PRIu64 "..%" PRIu64,
-					    i, runs[i].len, runs[i].off, end, size);
-		end = runs[i].off + runs[i].len;
-	}
-	return 0;
-}
-
-/* Declared holes that pay: the chunk size, else 0. */
-static uint32_t sparse_chunk(const struct mica_run *runs, size_t count, uint64_t size)
-{
-	uint64_t data = 0, best = UINT64_MAX;
-	uint32_t chunk = 0;
-
-	if (!runs || size < SPARSE_SIZE)
-		return 0;
-	for (size_t i = 0; i < count; i++)
-		data += runs[i].len;
-	if (data > size / SPARSE_RATIO)
-		return 0;
-	for (uint32_t c = CHUNK_MIN; c <= CHUNK_MAX; c *= 2) {
-		uint64_t cost = chunk_cost(runs, count, size, c);
-
-		if (cost < best) {
-			best = cost;
-			chunk = c;
-		}
-	}
-	return chunk;
-}
-
 /* Shorter clusters leave no room for chunks to choose from. */
 #define LARGE_CLUSTER (64u << 10)
 
@@ -357,15 +291,16 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t
 		      const struct mica_run *runs, size_t run_count, struct mica_err *err)
 {
 	bool holes_cost = p->opts->codec.none || !p->opts->compat.extents;
-	uint32_t chunk;
+	uint64_t chunk = 0;
 	int ret;
 
 	if (size > INT64_MAX)
 		return mica_err_set(err, MICA_E_INPUT, "size %" PRIu64 " is over 2^63 - 1", size);
-	ret = runs_check(runs, run_count, size, err);
+	ret = packer_runs_check(runs, run_count, size, err);
+	if (!ret && holes_cost)
+		ret = packer_holes_plan(p, runs, run_count, size, &chunk, err);
 	if (ret)
 		return ret;
-	chunk = holes_cost ? sparse_chunk(runs, run_count, size) : 0;
 	p->inode = inode;
 	p->size = size;
 	p->fed = 0;
@@ -374,7 +309,7 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t
 	/* a compact index has 32 bits for its entries */
 	if (p->opts->codec.none || chunk || (holes_cost && size > MICA_BYTES_MAX))
 		p->mode = PIECE_RAW;
-	p->chunk = chunk ? chunk : CHUNK_MIN;
+	p->chunk = chunk ? chunk : MICA_BLOCK;
 	inode->size = size;
 	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
 	route_choose(p);

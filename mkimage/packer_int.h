@@ -46,7 +46,7 @@ struct piece {
 	uint64_t zeros;		   /* != 0: this many zero bytes and nothing else */
 	uint32_t in_off, in_len;   /* in batch->in */
 	uint32_t out_off, out_len; /* in batch->out; out_len 0: not compressed */
-	uint32_t chunk;		   /* PIECE_RAW: bytes that are stored or left out together */
+	uint64_t chunk;		   /* PIECE_RAW: bytes that are stored or left out together */
 	bool first, last;	   /* of its file */
 	enum piece_mode mode;
 	uint8_t digest[MICA_DIGEST]; /* finds equal contents */
@@ -229,7 +229,8 @@ struct mica_packer {
 	uint64_t bytes_in, bytes_dup; /* dup: of the hoard and of large files */
 	uint32_t piece_len;	      /* bytes of the piece being filled, 0: none begun */
 	uint32_t piece_fill;
-	uint32_t chunk;
+	uint64_t chunk;
+	uint64_t bytes_data, bytes_holes; /* declared so far, where holes cost; what they cost */
 	enum piece_mode mode;
 	enum route route;
 	uint64_t tail_from; /* bytes from here on go into the hoard */
@@ -256,6 +257,16 @@ struct mica_packer {
 
 int packer_work(void *ctx, unsigned int worker, void *job, struct mica_err *err);
 int packer_store(void *ctx, void *job, struct mica_err *err);
+
+/* In order and inside the file: what follows counts on it. */
+int packer_runs_check(const struct mica_run *runs, size_t count, uint64_t size,
+		      struct mica_err *err);
+/*
+ * The chunk size where declared holes pay, else 0; only where they cost something.
+ * MICA_E_LIMIT when they would cost too much.
+ */
+int packer_holes_plan(struct mica_packer *p, const struct mica_run *runs, size_t count,
+		      uint64_t size, uint64_t *chunk, struct mica_err *err);
 
 /* What is before it in stream order goes first. Takes over the job. */
 int packer_submit(struct mica_packer *p, void *job, struct mica_err *err);

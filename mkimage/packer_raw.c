@@ -34,7 +34,7 @@ static int raw_hole(struct mica_packer *p, uint64_t len, struct mica_err *err)
  * The zeros before the next data. What shares a chunk with data on either side
  * must be stored: a chunk is either whole in the image or a hole.
  */
-static int raw_flush_zeros(struct mica_packer *p, uint32_t chunk, struct mica_err *err)
+static int raw_flush_zeros(struct mica_packer *p, uint64_t chunk, struct mica_err *err)
 {
 	struct store_file *f = p->cur;
 	uint64_t left = mica_min(f->zeros, mica_round_up(f->done, chunk) - f->done);
@@ -52,7 +52,7 @@ static int raw_flush_zeros(struct mica_packer *p, uint32_t chunk, struct mica_er
  * The zeros at the end. The last chunk is a hole as well when it begins with
  * them; a file without holes is better off with a last block, or a tail.
  */
-static int raw_end_zeros(struct mica_packer *p, uint32_t chunk, struct mica_err *err)
+static int raw_end_zeros(struct mica_packer *p, uint64_t chunk, struct mica_err *err)
 {
 	struct store_file *f = p->cur;
 	uint64_t left = mica_min(f->zeros, mica_round_up(f->done, chunk) - f->done);

@@ -39,6 +39,19 @@ static bool file_is_flat(const struct store_file *f)
 	       !(f->exts.bounds % MICA_BLOCK);
 }
 
+/* Chunks of a hole, from which on an extent says it in fewer bytes. */
+#define HOLE_CHUNKS 16u
+
+/* The one hole that a file of zeros is: every kernel reads it from a chunk map. */
+static enum mica_data_kind hole_kind(const struct mica_packer *p)
+{
+	const struct mica_extlist *l = &p->cur->exts;
+	bool extents = p->opts->compat.extents && !p->opts->codec.none;
+
+	return extents && l->end >> mica_extlist_chunk_bits(l) >= HOLE_CHUNKS ? MICA_DATA_EXTENTS
+									      : MICA_DATA_CHUNK;
+}
+
 /* What the file's kind is, now that all of it is stored. */
 static enum mica_data_kind file_kind(const struct mica_packer *p, enum piece_mode mode,
 				     bool fragment)
@@ -46,8 +59,9 @@ static enum mica_data_kind file_kind(const struct mica_packer *p, enum piece_mod
 	const struct store_file *f = p->cur;
 	bool nothing_stored = !f->exts.stored && !f->tail_len;
 
-	/* nothing but zeros: one hole, which every kernel reads from a chunk map */
-	if (!fragment && (nothing_stored || (mode == PIECE_RAW && f->any_hole)))
+	if (!fragment && nothing_stored)
+		return hole_kind(p);
+	if (!fragment && mode == PIECE_RAW && f->any_hole)
 		return MICA_DATA_CHUNK;
 	if (!fragment && file_is_flat(f))
 		return MICA_DATA_FLAT;

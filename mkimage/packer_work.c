@@ -30,7 +30,7 @@ static bool piece_becomes_zeros(const struct mica_packer *p, const struct piece 
 
 void packer_digest_begin(struct mica_keyhash *h, const struct piece *first)
 {
-	le32 head[2] = {le32_make(first->mode), le32_make(first->chunk)};
+	le64 head[2] = {le64_make(first->mode), le64_make(first->chunk)};
 
 	mica_keyhash_begin(h);
 	mica_keyhash_add(h, head, sizeof(head));

@@ -386,7 +386,7 @@ static void enormous_sparse_files(void **state)
 	give_sparse(hole, COUNT(hole));
 	give_sparse(far, COUNT(far));
 	finish();
-	expect(0, "chunk 43: H9223372036854775807");
+	expect(0, "extents: H9223372036854775807");
 	expect(1, "extents: H43980465111040 P100");
 	end_image();
 }

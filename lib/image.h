@@ -288,6 +288,13 @@ long mica_image_read(struct mica_image *img, const struct mica_inode *inode, voi
 		     uint64_t off, struct mica_err *err);
 
 /*
+ * Have these bytes at hand for a read that is expected: clusters are decoded into the
+ * cache, of what is plain the io is told.
+ */
+int mica_image_ahead(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		     uint64_t len, struct mica_err *err);
+
+/*
  * len stored bytes of an extent as they are in the image, from its skip'th on; the
  * extent is no hole and no fragment.
  */

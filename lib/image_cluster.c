@@ -2,7 +2,10 @@
 /*
  * The cache of decoded clusters. A cluster that is being decoded is in the
  * table already, so that whoever else wants it waits instead of decoding it
- * again; decoding itself runs without the lock.
+ * again; decoding itself runs without the lock. The memory of a cluster that
+ * makes room goes to the one that needs it: clusters of a size, given back to
+ * malloc and asked for again by other threads, would leave holes as large as the
+ * cache.
  */
 #include "image_priv.h"
 
@@ -13,6 +16,7 @@
 
 #define CLUSTER_BUCKETS 4096u
 #define CLUSTER_TOUCHED 256u
+#define CLUSTER_GRAIN	(32u << 10) /* sizes are rounded up to it from 8 times as much on */
 
 /* All that decides on the decoded bytes; no padding, so that it compares as memory. */
 struct cluster_key {
@@ -28,6 +32,7 @@ struct mica_cluster {
 	struct cluster_key key;
 	struct mica_cluster *bucket_next;
 	struct mica_cluster *newer, *older; /* in the list of unused ones */
+	size_t size;			    /* of the allocation */
 	unsigned int refs;
 	bool ready;  /* else it is being decoded */
 	bool failed; /* and is out of the table */
@@ -37,7 +42,7 @@ struct mica_cluster {
 struct mica_clusters {
 	pthread_mutex_t lock;
 	pthread_cond_t decoded;
-	uint64_t cap, used; /* bytes of all clusters in the table */
+	uint64_t cap, used; /* bytes of all clusters in the table, with their heads */
 	struct mica_cluster *newest, *oldest;
 	struct mica_decoders *decoders;
 	struct mica_cluster *buckets[CLUSTER_BUCKETS];
@@ -90,9 +95,11 @@ static struct cluster_key cluster_key(const struct mica_extent *e)
 }
 
 /* With its head: an image may well have millions of clusters of one byte. */
-static uint64_t cluster_size(const struct cluster_key *key)
+static size_t cluster_size(const struct cluster_key *key)
 {
-	return sizeof(struct mica_cluster) + key->llen;
+	size_t size = sizeof(struct mica_cluster) + (size_t)key->llen;
+
+	return size < CLUSTER_GRAIN * 8 ? size : mica_round_up(size, CLUSTER_GRAIN);
 }
 
 static uint64_t cluster_hash(const struct cluster_key *key)
@@ -130,19 +137,28 @@ static void table_remove(struct mica_clusters *all, struct mica_cluster *c)
 	while (*p != c)
 		p = &(*p)->bucket_next;
 	*p = c->bucket_next;
-	all->used -= cluster_size(&c->key);
+	all->used -= c->size;
 }
 
-/* Make room, under the lock; what is in use stays, so the cap can be passed for a while. */
-static void clusters_shrink(struct mica_clusters *all)
+/*
+ * Make room for need bytes more, under the lock; what is in use stays, so the cap can
+ * be passed for a while. Returns an evicted cluster whose memory fits them, or NULL.
+ */
+static struct mica_cluster *clusters_shrink(struct mica_clusters *all, size_t need)
 {
-	while (all->used > all->cap && all->oldest) {
+	struct mica_cluster *fits = NULL;
+
+	while (all->used + need > all->cap && all->oldest) {
 		struct mica_cluster *c = all->oldest;
 
 		unused_remove(all, c);
 		table_remove(all, c);
-		free(c);
+		if (!fits && need && c->size >= need && c->size - need <= need / 4)
+			fits = c;
+		else
+			free(c);
 	}
+	return fits;
 }
 
 /* With a reference, under the lock; waits while it is being decoded. */
@@ -168,15 +184,19 @@ static struct mica_cluster *cluster_lookup(struct mica_clusters *all, const stru
 static int cluster_insert(struct mica_clusters *all, const struct cluster_key *key,
 			  struct mica_cluster **out, struct mica_err *err)
 {
+	size_t size = cluster_size(key);
+	struct mica_cluster *c = clusters_shrink(all, size);
 	struct mica_cluster **bucket = cluster_bucket(all, key);
-	struct mica_cluster *c = malloc(cluster_size(key));
 
+	if (c)
+		size = c->size;
+	else
+		c = malloc(size);
 	if (!c)
 		return mica_err_nomem(err);
-	*c = (struct mica_cluster){.key = *key, .bucket_next = *bucket, .refs = 1};
+	*c = (struct mica_cluster){.key = *key, .bucket_next = *bucket, .size = size, .refs = 1};
 	*bucket = c;
-	all->used += cluster_size(key);
-	clusters_shrink(all);
+	all->used += size;
 	*out = c;
 	return 0;
 }
@@ -256,7 +276,7 @@ void mica_cluster_put(struct mica_image *img, struct mica_cluster *c)
 	pthread_mutex_lock(&all->lock);
 	if (!--c->refs) {
 		unused_add(all, c);
-		clusters_shrink(all);
+		clusters_shrink(all, 0);
 	}
 	pthread_mutex_unlock(&all->lock);
 }

@@ -153,6 +153,47 @@ int mica_image_read_all(struct mica_image *img, const struct mica_inode *inode, 
 	return 0;
 }
 
+static int ahead_extent(struct mica_image *img, const struct mica_extent *e, uint64_t skip,
+			uint64_t len, struct mica_err *err)
+{
+	struct mica_cluster *c;
+	int ret;
+
+	if (e->kind == MICA_EXTENT_FRAGMENT)
+		return mica_image_ahead(img, &img->packed, e->pa + skip, len, err);
+	if (e->kind == MICA_EXTENT_HOLE || e->is_inline)
+		return 0;
+	if (e->kind == MICA_EXTENT_PLAIN || e->alg < 0) {
+		mica_io_ahead(mica_image_device_io(img, e->device), e->pa + skip, len);
+		return 0;
+	}
+	ret = mica_cluster_get(img, e, &c, err);
+	if (!ret)
+		mica_cluster_put(img, c);
+	return ret;
+}
+
+int mica_image_ahead(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		     uint64_t len, struct mica_err *err)
+{
+	if (!mica_inode_has_data(inode) || off >= inode->size)
+		return 0;
+	for (uint64_t end = off + mica_min(len, inode->size - off); off < end;) {
+		struct mica_extent e;
+		uint64_t n;
+		int ret = mica_image_map(img, inode, off, &e, err);
+
+		if (ret)
+			return ret;
+		n = mica_min(end - off, e.la + e.llen - off);
+		ret = ahead_extent(img, &e, off - e.la, n, err);
+		if (ret)
+			return ret;
+		off += n;
+	}
+	return 0;
+}
+
 long mica_image_read(struct mica_image *img, const struct mica_inode *inode, void *buf, size_t len,
 		     uint64_t off, struct mica_err *err)
 {

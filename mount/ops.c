@@ -47,10 +47,9 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct mica_session *s = userdata;
 	unsigned int want = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-			    FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-			    FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPORT_SUPPORT |
-			    FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
-			    FUSE_CAP_IOCTL_DIR;
+			    FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
+			    FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_NO_OPEN_SUPPORT |
+			    FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_IOCTL_DIR;
 
 	/* FUSE enforces ACLs only together with default_permissions, and turns that on */
 	if ((s->opts->flags & MICA_MOUNT_DEFAULT_PERMISSIONS) &&
@@ -105,6 +104,7 @@ static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		mica_ops_fail(req, nid, "read inode", &err);
 		return;
 	}
+	mica_prefetch_named(s->prefetch, &inode, false);
 	mica_ops_entry(s->sb, &inode, &entry);
 	fuse_reply_entry(req, &entry);
 }

@@ -53,7 +53,11 @@ static size_t entry_add(fuse_req_t req, char *buf, size_t cap, const struct mica
 	if (!name_is_dots(de->name) && !mica_image_inode(s->image, de->nid, &inode, &err))
 		mica_ops_entry(s->sb, &inode, &entry);
 	need = fuse_add_direntry_plus(req, buf, cap, de->name, &entry, (off_t)de->next);
-	return need <= cap ? need : 0;
+	if (need > cap)
+		return 0;
+	if (entry.ino)
+		mica_prefetch_named(s->prefetch, &inode, true);
+	return need;
 }
 
 /* Returns the bytes used, or a code when not even one entry could be read. */

@@ -89,9 +89,12 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "the next file of the image's device table, may be repeated; without it they are expected "
 	 "behind the image",
 	 opt_set_device},
-	{"cache", 0, "SIZE", "keep at most SIZE bytes of decoded data (default: 64M)",
+	{"cache", 0, "SIZE",
+	 "keep at most SIZE bytes of decoded data (default: 64M, less where memory is short)",
 	 opt_set_cache},
-	{"threads", 'j', "N", "serve at most N requests at the same time", opt_set_threads},
+	{"threads", 'j', "N",
+	 "serve at most N requests at the same time, and work ahead with N threads",
+	 opt_set_threads},
 	{"quiet", 0, NULL, "do not say on standard output that the mount is live", opt_set_quiet},
 	{0},
 };

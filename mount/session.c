@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +15,12 @@
 #include "mountinfo.h"
 #include "ops.h"
 
-#define IDLE_THREADS 10
-#define READAHEAD_KB 1024
+#define IDLE_THREADS   10
+#define CACHE_DEFAULT  (64ULL << 20)
+#define CACHE_LEAST    (8ULL << 20)
+#define CACHE_SHARE    8 /* part of the free memory that the default may take */
+#define MMAP_THRESHOLD (256 << 10)
+#define READAHEAD_KB   1024
 
 struct mica_buffer {
 	size_t cap;
@@ -91,10 +98,49 @@ static int fuse_open(struct mica_session *s, struct mica_err *err)
 	return 0;
 }
 
+/* Less where memory is short. */
+static uint64_t cache_default(void)
+{
+	uint64_t free_bytes = UINT64_MAX;
+	unsigned long long kb;
+	char line[128];
+	cleanup_file FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu", &kb) == 1)
+			free_bytes = (uint64_t)kb << 10;
+	return mica_min(mica_max(free_bytes / CACHE_SHARE, CACHE_LEAST), CACHE_DEFAULT);
+}
+
+/*
+ * Many threads ask for large buffers of different sizes: these go back to the system
+ * at once, and what is small shares its holes, so that the cache's cap means something.
+ */
+static void memory_settle(void)
+{
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+#endif
+}
+
+static void prefetch_store(void *ctx, uint64_t nid, const void *data, size_t len)
+{
+	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(len);
+	struct mica_session *s = ctx;
+
+	buf.buf[0].mem = (void *)data;
+	/* fails where the kernel has forgotten the node, which is as well */
+	fuse_lowlevel_notify_store(s->fuse, mica_node_from_nid(s->sb, nid), 0, &buf, 0);
+}
+
 int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
 		      struct mica_err *err)
 {
-	const struct mica_image_opts image_opts = {.cache_bytes = opts->cache_bytes};
+	const struct mica_image_opts image_opts = {
+		.cache_bytes = opts->cache_bytes ? opts->cache_bytes : cache_default(),
+	};
+	const struct mica_prefetch_ops prefetch_ops = {.store = prefetch_store, .ctx = s};
 	const struct mica_image_files files = {
 		.path = opts->image,
 		.offset = opts->offset,
@@ -104,10 +150,14 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 	int ret;
 
 	*s = (struct mica_session){.opts = opts};
+	memory_settle();
 	ret = mica_image_open_files(&files, &image_opts, &s->image, err);
 	if (ret)
 		return ret;
 	s->sb = mica_image_super(s->image);
+	ret = mica_prefetch_new(s->image, image_opts.cache_bytes, &prefetch_ops, &s->prefetch, err);
+	if (ret)
+		return ret;
 	ret = pthread_key_create(&s->buffer, free);
 	if (ret)
 		return mica_err_sys(err, ret, "thread key");
@@ -213,14 +263,42 @@ int mica_session_mount(struct mica_session *s, const char *mountpoint, struct mi
 	return ret;
 }
 
-int mica_session_serve(struct mica_session *s, struct mica_err *err)
+/* CPUs that this process may use, but no more than what serves. */
+static unsigned int prefetch_threads(const struct mica_mount_opts *opts)
+{
+	unsigned int cpus = 1;
+	cpu_set_t set;
+
+	if (!sched_getaffinity(0, sizeof(set), &set))
+		cpus = (unsigned int)CPU_COUNT(&set);
+	return opts->threads ? (unsigned int)mica_min(cpus, opts->threads) : cpus;
+}
+
+/*
+ * What is handed out ahead may wait for a page that the kernel has just asked for.
+ * So when the threads that serve are gone, serve on until nothing waits.
+ */
+static void prefetch_finish(struct mica_session *s)
+{
+	struct fuse_buf buf = {.mem = NULL};
+	struct pollfd fd = {.fd = fuse_session_fd(s->fuse), .events = POLLIN};
+
+	while (!mica_prefetch_stop(s->prefetch)) {
+		if (poll(&fd, 1, 1) > 0 && fd.revents & POLLIN &&
+		    fuse_session_receive_buf(s->fuse, &buf) > 0)
+			fuse_session_process_buf(s->fuse, &buf);
+	}
+	free(buf.mem);
+}
+
+static int session_loop(struct mica_session *s)
 {
 	int ret;
 #if FUSE_USE_VERSION >= 312
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 
 	if (!config)
-		return mica_err_nomem(err);
+		return -ENOMEM;
 	fuse_loop_cfg_set_clone_fd(config, 1);
 	fuse_loop_cfg_set_idle_threads(config, s->opts->threads ? s->opts->threads : IDLE_THREADS);
 	if (s->opts->threads)
@@ -235,6 +313,17 @@ int mica_session_serve(struct mica_session *s, struct mica_err *err)
 
 	ret = fuse_session_loop_mt(s->fuse, &config);
 #endif
+	return ret;
+}
+
+int mica_session_serve(struct mica_session *s, struct mica_err *err)
+{
+	int ret = mica_prefetch_start(s->prefetch, prefetch_threads(s->opts), err);
+
+	if (ret)
+		return ret;
+	ret = session_loop(s);
+	prefetch_finish(s);
 	/* positive: the signal that ended it, which is what it is for */
 	if (ret < 0)
 		return mica_err_sys(err, -ret, "serving the mount");
@@ -243,6 +332,7 @@ int mica_session_serve(struct mica_session *s, struct mica_err *err)
 
 void mica_session_clear(struct mica_session *s)
 {
+	mica_prefetch_free(s->prefetch);
 	if (s->mounted)
 		fuse_session_unmount(s->fuse);
 	if (s->handlers)

@@ -12,6 +12,7 @@
 #include <fuse_lowlevel.h>
 
 #include "../lib/image.h"
+#include "prefetch.h"
 #include "options.h"
 
 /* Asked of the mountpoint by "mica umount": the serving process, in its own name space. */
@@ -22,6 +23,7 @@ struct mica_session {
 	const struct mica_super *sb;	    /* the image's */
 	const struct mica_mount_opts *opts; /* borrowed */
 	struct fuse_session *fuse;	    /* owned */
+	struct mica_prefetch *prefetch;	    /* owned */
 	bool handlers;			    /* of signals, set */
 	bool mounted;
 	bool initialised; /* the kernel's INIT was answered */

@@ -497,7 +497,7 @@ with_fuse() {
   find mnt -type f -print0 | xargs -0 -P8 -n4 cat >/dev/null
   pid=$(openers "$LZ4")
   # shellcheck disable=SC2012 # the names are numbers
-  [ "$(ls "/proc/$pid/task" | wc -l)" -le 3 ]
+  [ "$(ls "/proc/$pid/task" | wc -l)" -le 5 ]
 }
 
 @test "fstab's words are ignored, as -o and from mount(8)" {

@@ -9,6 +9,7 @@
 #define LOOK_FILES 512u
 #define HOARD_MIN  (4u << 20)
 #define HOARD_MAX  (256u << 20)
+#define EMPTY_PART 8u /* so much of a hoard comes in before the full one is emptied */
 #define HOARD_PART 8u /* of the memory that may be used, for each of the two */
 
 /* A file that is alone in the image is better off in its inode. */
@@ -89,7 +90,9 @@ static int look_submit(struct mica_packer *p, struct mica_err *err)
 	return packer_submit(p, look, err);
 }
 
-static int hoard_empty(struct mica_packer *p, bool last, struct mica_err *err);
+static int hoard_change(struct mica_packer *p, struct mica_err *err);
+static int hoard_empty(struct mica_packer *p, struct mica_hoard *h, bool last,
+		       struct mica_err *err);
 
 /* --- gathering ---------------------------------------------------------------- */
 
@@ -100,7 +103,7 @@ int packer_hoard_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_
 	int ret = 0;
 
 	if (!mica_hoard_fits(h, len))
-		ret = hoard_empty(p, false, err);
+		ret = hoard_change(p, err);
 	h = p->hoard.cur;
 	h->files[h->count] = (struct mica_hoard_file){.inode = inode, .off = h->used};
 	return ret;
@@ -123,6 +126,12 @@ int packer_hoard_end(struct mica_packer *p, struct mica_err *err)
 	struct mica_hoard_file *f = &h->files[h->count++];
 
 	f->len = h->used - f->off;
+	if (p->hoard.full && h->used >= h->cap / EMPTY_PART) {
+		int ret = hoard_empty(p, p->hoard.full, false, err);
+
+		if (ret)
+			return ret;
+	}
 	if (h->used - h->files[p->hoard.looked].off < LOOK_BYTES &&
 	    h->count - p->hoard.looked < LOOK_FILES)
 		return 0;
@@ -131,7 +140,7 @@ int packer_hoard_end(struct mica_packer *p, struct mica_err *err)
 
 /* --- segments ----------------------------------------------------------------- */
 
-static int segment_get(struct mica_packer *p, struct mica_err *err)
+static int segment_get(struct mica_packer *p, const struct mica_hoard *h, struct mica_err *err)
 {
 	struct segment *s;
 	size_t room = packer_encoded_room(p->opts->cluster);
@@ -153,7 +162,7 @@ static int segment_get(struct mica_packer *p, struct mica_err *err)
 			return mica_err_nomem(err);
 		}
 	}
-	s->hoard = p->hoard.cur;
+	s->hoard = h;
 	s->la = p->hoard.size;
 	s->len = 0;
 	s->count = 0;
@@ -182,10 +191,11 @@ static int segment_submit(struct mica_packer *p, bool last, struct mica_err *err
 	return packer_submit(p, s, err);
 }
 
-static int segment_part(struct mica_packer *p, uint32_t off, uint32_t len, struct mica_err *err)
+static int segment_part(struct mica_packer *p, const struct mica_hoard *h, uint32_t off,
+			uint32_t len, struct mica_err *err)
 {
 	struct segment *s;
-	int ret = p->hoard.seg ? 0 : segment_get(p, err);
+	int ret = p->hoard.seg ? 0 : segment_get(p, h, err);
 
 	if (ret)
 		return ret;
@@ -211,8 +221,8 @@ static int segment_part(struct mica_packer *p, uint32_t off, uint32_t len, struc
  * the least, since an extent must reach the next block of its file, and one that is within a
  * single block cannot say that it takes two.
  */
-static int segment_file(struct mica_packer *p, const struct mica_hoard_file *f, uint32_t most,
-			struct mica_err *err)
+static int segment_file(struct mica_packer *p, const struct mica_hoard *h,
+			const struct mica_hoard_file *f, uint32_t most, struct mica_err *err)
 {
 	uint32_t off = f->off, left = f->len;
 	struct segment *s = p->hoard.seg;
@@ -224,7 +234,7 @@ static int segment_file(struct mica_packer *p, const struct mica_hoard_file *f, 
 		uint32_t used = p->hoard.seg ? p->hoard.seg->len : 0;
 		uint32_t n = (uint32_t)mica_min(left, most - used);
 
-		ret = segment_part(p, off, n, err);
+		ret = segment_part(p, h, off, n, err);
 		off += n;
 		left -= n;
 		if (!ret && p->hoard.seg->len == most)
@@ -238,7 +248,8 @@ static int segment_file(struct mica_packer *p, const struct mica_hoard_file *f, 
  * does not follow in the image, which the compact index can say if the segment is long
  * enough and has one head.
  */
-static int segment_pad(struct mica_packer *p, uint32_t most, struct mica_err *err)
+static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, uint32_t most,
+		       struct mica_err *err)
 {
 	struct segment *s = p->hoard.seg;
 	uint64_t end = p->hoard.size;
@@ -253,7 +264,7 @@ static int segment_pad(struct mica_packer *p, uint32_t most, struct mica_err *er
 	end = mica_round_up(end, MICA_BLOCK);
 	while (!ret && p->hoard.size < end)
 		/* behind the hoard's bytes stands a block of zeros */
-		ret = segment_part(p, p->hoard.cur->cap,
+		ret = segment_part(p, h, h->cap,
 				   (uint32_t)mica_min(end - p->hoard.size, MICA_BLOCK), err);
 	return ret;
 }
@@ -261,9 +272,8 @@ static int segment_pad(struct mica_packer *p, uint32_t most, struct mica_err *er
 /* --- emptying ----------------------------------------------------------------- */
 
 /* Same content, same place; the first one of them is stored. */
-static int twins_find(struct mica_packer *p, struct mica_err *err)
+static int twins_find(struct mica_packer *p, struct mica_hoard *h, struct mica_err *err)
 {
-	struct mica_hoard *h = p->hoard.cur;
 	int ret = 0;
 
 	for (uint32_t i = 0; !ret && i < h->count; i++) {
@@ -286,25 +296,24 @@ static void fragment_set(struct mica_hoard_file *f, uint64_t off)
 		f->inode->data.kind = MICA_DATA_FRAGMENT;
 }
 
-static int segments_make(struct mica_packer *p, bool last, struct mica_err *err)
+static int segments_make(struct mica_packer *p, struct mica_hoard *h, bool last,
+			 struct mica_err *err)
 {
-	struct mica_hoard *h = p->hoard.cur;
 	uint32_t most = mica_min(p->opts->cluster, packer_extent_max(p));
 	int ret = 0;
 
 	for (uint32_t i = mica_hoard_order(h); !ret && i != MICA_HOARD_END; i = h->files[i].next) {
 		fragment_set(&h->files[i], p->hoard.size);
-		ret = segment_file(p, &h->files[i], most, err);
+		ret = segment_file(p, h, &h->files[i], most, err);
 	}
 	if (!ret && !last)
-		ret = segment_pad(p, most, err);
+		ret = segment_pad(p, h, most, err);
 	return ret ? ret : segment_submit(p, last, err);
 }
 
 /* So few bytes that a packed inode would not pay: each file keeps its own, inline. */
-static int hoard_inline(struct mica_packer *p, struct mica_err *err)
+static int hoard_inline(struct mica_packer *p, struct mica_hoard *h, struct mica_err *err)
 {
-	struct mica_hoard *h = p->hoard.cur;
 	int ret = 0;
 
 	for (uint32_t i = 0; !ret && i < h->count; i++) {
@@ -320,10 +329,8 @@ static int hoard_inline(struct mica_packer *p, struct mica_err *err)
 	return ret;
 }
 
-static bool hoard_is_small(const struct mica_packer *p)
+static bool hoard_is_small(const struct mica_packer *p, const struct mica_hoard *h)
 {
-	const struct mica_hoard *h = p->hoard.cur;
-
 	if (p->hoard.size || h->used > PACKED_MIN)
 		return false;
 	for (uint32_t i = 0; i < h->count; i++)
@@ -341,23 +348,39 @@ static void twin_follow(struct mica_hoard_file *f, bool is_inline)
 		fragment_set(f, f->twin->data.fragment);
 }
 
-static int hoard_empty(struct mica_packer *p, bool last, struct mica_err *err)
+/* All of its files have been looked at, or are about to be. */
+static int hoard_empty(struct mica_packer *p, struct mica_hoard *h, bool last, struct mica_err *err)
 {
-	struct mica_hoard *h = p->hoard.cur;
-	bool is_inline = last && hoard_is_small(p);
-	int ret = look_submit(p, err);
+	unsigned long *ticket = &p->hoard.tickets[h - p->hoard.hoards];
+	bool is_inline = last && hoard_is_small(p, h);
+	int ret = mica_pipe_wait(p->pipe, *ticket, err);
 
-	/* afterwards nobody reads the other hoard any more, either */
 	if (!ret)
-		ret = mica_pipe_drain(p->pipe, err);
+		ret = twins_find(p, h, err);
 	if (!ret)
-		ret = twins_find(p, err);
-	if (!ret)
-		ret = is_inline ? hoard_inline(p, err) : segments_make(p, last, err);
+		ret = is_inline ? hoard_inline(p, h, err) : segments_make(p, h, last, err);
 	for (uint32_t i = 0; !ret && i < h->count; i++)
 		if (h->files[i].twin)
 			twin_follow(&h->files[i], is_inline);
-	p->hoard.cur = h == p->hoard.hoards ? h + 1 : p->hoard.hoards;
+	*ticket = mica_pipe_submitted(p->pipe);
+	p->hoard.full = NULL;
+	return ret;
+}
+
+/* The other one fills up from now on. */
+static int hoard_change(struct mica_packer *p, struct mica_err *err)
+{
+	struct mica_hoard *h = p->hoard.cur;
+	unsigned int other = h == p->hoard.hoards;
+	int ret = p->hoard.full ? hoard_empty(p, p->hoard.full, false, err) : 0;
+
+	if (!ret)
+		ret = look_submit(p, err);
+	p->hoard.tickets[!other] = mica_pipe_submitted(p->pipe);
+	if (!ret)
+		ret = mica_pipe_wait(p->pipe, p->hoard.tickets[other], err);
+	p->hoard.full = h;
+	p->hoard.cur = &p->hoard.hoards[other];
 	p->hoard.looked = 0;
 	mica_hoard_clear(p->hoard.cur);
 	return ret;
@@ -365,5 +388,14 @@ static int hoard_empty(struct mica_packer *p, bool last, struct mica_err *err)
 
 int packer_hoard_flush(struct mica_packer *p, struct mica_err *err)
 {
-	return p->hoard.cur->count ? hoard_empty(p, true, err) : 0;
+	struct mica_hoard *h = p->hoard.cur;
+	int ret = 0;
+
+	if (!h->count)
+		return 0;
+	ret = look_submit(p, err);
+	p->hoard.tickets[h - p->hoard.hoards] = mica_pipe_submitted(p->pipe);
+	if (!ret && p->hoard.full)
+		ret = hoard_empty(p, p->hoard.full, false, err);
+	return ret ? ret : hoard_empty(p, h, true, err);
 }

@@ -184,14 +184,16 @@ enum route {
 	ROUTE_LARGE,
 };
 
-/* The hoard route. Two hoards: one fills up while the other one is stored. */
+/* The hoard route. Two hoards: one fills up while the other one is looked at, and stored. */
 struct packer_hoard {
 	struct mica_hoard hoards[2];
+	unsigned long tickets[2]; /* of each: jobs up to the last one that reads it */
 	struct mica_hoard *cur;
-	uint32_t looked;      /* files of cur that a worker was told to look at */
-	uint64_t size;	      /* bytes of the packed inode so far */
-	struct segment *seg;  /* being gathered */
-	struct segment *free; /* under free_lock */
+	struct mica_hoard *full; /* waits to be emptied; NULL: none does */
+	uint32_t looked;	 /* files of cur that a worker was told to look at */
+	uint64_t size;		 /* bytes of the packed inode so far */
+	struct segment *seg;	 /* being gathered */
+	struct segment *free;	 /* under free_lock */
 };
 
 /* The large route. */

@@ -52,7 +52,7 @@ void mica_apply_free(struct mica_apply *a)
 {
 	if (!a)
 		return;
-	mica_apply_excludes_free(a);
+	mica_globs_free(&a->excludes);
 	mica_apply_stashes_free(a);
 	mica_apply_links_free(a);
 	free(a);

@@ -18,7 +18,7 @@ static void tick_add(struct mica_apply *a, size_t len)
 		a->tick(a->tick_ctx);
 }
 
-static int store_regular(struct mica_apply *a, struct mica_tinode *inode,
+static int store_regular(struct mica_apply *a, struct mica_tinode *inode, const char *path,
 			 const struct mica_run *runs, size_t run_count, struct mica_feed *feed,
 			 struct mica_err *err)
 {
@@ -27,7 +27,7 @@ static int store_regular(struct mica_apply *a, struct mica_tinode *inode,
 	size_t len;
 	int ret, more;
 
-	ret = mica_packer_begin(a->packer, inode, inode->size, runs, run_count, err);
+	ret = mica_packer_begin(a->packer, inode, path, inode->size, runs, run_count, err);
 	while (!ret && (more = feed->read(feed, &buf, &len, &off, err))) {
 		if (more < 0)
 			return more;
@@ -51,7 +51,7 @@ int mica_apply_store(struct mica_apply *a, struct mica_tinode *inode, const char
 
 	if (S_ISREG(inode->mode)) {
 		inode->pinned = true;
-		ret = store_regular(a, inode, runs, run_count, feed, err);
+		ret = store_regular(a, inode, path, runs, run_count, feed, err);
 	} else if (S_ISLNK(inode->mode)) {
 		inode->pinned = true;
 		ret = mica_packer_symlink(a->packer, inode, symlink, strlen(symlink), err);

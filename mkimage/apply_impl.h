@@ -22,6 +22,7 @@
 #define MICA_MKIMAGE_APPLY_IMPL_H
 
 #include "apply.h"
+#include "globs.h"
 #include "pool.h"
 
 #define MICA_APPLY_WHITEOUT ".wh."
@@ -29,11 +30,6 @@
 
 #define MICA_APPLY_NAME_MAX    255
 #define MICA_APPLY_SYMLINK_MAX 4095
-
-struct mica_exclude {
-	char *glob;
-	bool whole; /* matches a path, else any component */
-};
 
 /* A hidden file that waits in scratch space; it holds its inode. */
 struct mica_stash {
@@ -61,8 +57,7 @@ struct mica_apply {
 	struct mica_report *report;
 	struct mica_apply_opts opts;
 	struct mica_source *source; /* that is read */
-	struct mica_exclude *excludes;
-	size_t exclude_count;
+	struct mica_globs excludes;
 	uint32_t order;	   /* of the layer that is read */
 	bool looking;	   /* for targets of links: what is read is not in the image */
 	const char *layer; /* its name */
@@ -90,7 +85,6 @@ struct mica_feed {
 bool mica_apply_component(const char **path, const char **name, size_t *len);
 
 int mica_apply_excludes_new(struct mica_apply *a, struct mica_err *err);
-void mica_apply_excludes_free(struct mica_apply *a);
 
 /* path or a directory above it is excluded. */
 int mica_apply_excluded(struct mica_apply *a, const char *path, bool *excluded,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,88 +21,23 @@ bool mica_apply_component(const char **path, const char **name, size_t *len)
 	return true;
 }
 
-/* Paths have no leading or trailing '/' and no "./", so neither have the globs for them. */
-static int exclude_set(struct mica_exclude *x, const char *glob, struct mica_err *err)
-{
-	size_t len;
-
-	while (!strncmp(glob, "./", 2) || *glob == '/') {
-		x->whole = true;
-		glob += *glob == '/' ? 1 : 2;
-	}
-	len = strlen(glob);
-	while (len && glob[len - 1] == '/')
-		len--;
-	x->glob = strndup(glob, len);
-	if (!x->glob)
-		return mica_err_nomem(err);
-	x->whole = x->whole || strchr(x->glob, '/');
-	return 0;
-}
-
 int mica_apply_excludes_new(struct mica_apply *a, struct mica_err *err)
 {
-	const char *const *globs = a->opts.excludes;
-	size_t count = 0;
+	int ret = 0;
 
-	while (globs && globs[count])
-		count++;
-	if (!count)
-		return 0;
-	a->excludes = calloc(count, sizeof(*a->excludes));
-	if (!a->excludes)
-		return mica_err_nomem(err);
-	for (; a->exclude_count < count; a->exclude_count++) {
-		int ret = exclude_set(&a->excludes[a->exclude_count], globs[a->exclude_count], err);
-
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-void mica_apply_excludes_free(struct mica_apply *a)
-{
-	for (size_t i = 0; i < a->exclude_count; i++)
-		free(a->excludes[i].glob);
-	free(a->excludes);
-}
-
-static bool excluded_one(const struct mica_apply *a, const char *path, const char *last)
-{
-	for (size_t i = 0; i < a->exclude_count; i++) {
-		const struct mica_exclude *x = &a->excludes[i];
-
-		if (!fnmatch(x->glob, x->whole ? path : last, x->whole ? FNM_PATHNAME : 0))
-			return true;
-	}
-	return false;
+	for (const char *const *glob = a->opts.excludes; !ret && glob && *glob; glob++)
+		ret = mica_globs_add(&a->excludes, *glob, err);
+	return ret;
 }
 
 int mica_apply_excluded(struct mica_apply *a, const char *path, bool *excluded,
 			struct mica_err *err)
 {
-	cleanup_free char *upto = NULL;
-	char *last;
+	size_t found;
+	int ret = mica_globs_find(&a->excludes, path, &found, err);
 
-	*excluded = false;
-	if (!a->exclude_count || !*path)
-		return 0;
-	upto = strdup(path);
-	if (!upto)
-		return mica_err_nomem(err);
-	/* a directory excludes all below it */
-	for (last = upto; last && !*excluded;) {
-		char *end = strchr(last, '/');
-
-		if (end)
-			*end = '\0';
-		*excluded = excluded_one(a, upto, last);
-		if (end)
-			*end = '/';
-		last = end ? end + 1 : NULL;
-	}
-	return 0;
+	*excluded = !ret && found != MICA_GLOBS_NONE;
+	return ret;
 }
 
 bool mica_apply_is_meta(const char *path)

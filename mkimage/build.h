@@ -12,6 +12,7 @@
 #include "data.h"
 #include "layers.h"
 #include "report.h"
+#include "rules.h"
 
 struct mica_bases;
 struct mica_outfile;
@@ -37,10 +38,12 @@ enum mica_tar_index {
 
 struct mica_build_opts {
 	struct mica_compat compat;
-	struct mica_codec_spec codec;
-	uint32_t cluster;      /* bytes of input compressed as one; power of two, 4 KiB..1 MiB */
-	uint32_t meta_cluster; /* bytes of metadata compressed as one, 0: none are */
-	unsigned int jobs;     /* threads that compress, >= 1 */
+	struct mica_codec_spec codec;	/* of files without a rule */
+	const struct mica_rules *rules; /* NULL: none */
+	uint32_t cluster; /* bytes of input compressed as one; multiple of 4 KiB, up to 1 MiB */
+	uint32_t
+		meta_cluster; /* bytes of metadata compressed as one, a power of two; 0: none are */
+	unsigned int jobs;    /* threads that compress, >= 1 */
 	char label[17];
 	enum mica_fragments fragments;
 	uint64_t memory; /* bytes, for all that does not grow with the number of entries */
@@ -76,6 +79,7 @@ struct mica_packer_stats {
 	bool zero_extents;     /* zeros are stored as long compressed extents */
 	uint32_t max_extent;   /* bytes of the longest one that is shared or could be, decoded */
 	uint32_t max_pcluster; /* bytes of the largest encoded cluster, 0: none */
+	unsigned int algs;     /* of encoded clusters: 1 << enum erofs_alg */
 };
 
 struct mica_build_stats {

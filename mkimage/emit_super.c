@@ -58,9 +58,11 @@ static uint32_t features_compat(const struct mica_layout *l)
 /* The largest segment that was compressed, extents of zeros apart. */
 static uint32_t segment_max(const struct mica_build_opts *o, const struct mica_packer_stats *st)
 {
-	uint64_t data = mica_max(o->cluster, st->max_extent);
+	uint64_t most = mica_max(o->cluster, st->max_extent);
 
-	return (uint32_t)mica_max(data, o->compat.metabox ? o->meta_cluster : 0);
+	for (unsigned int i = 0; o->rules && i < o->rules->setting_count; i++)
+		most = mica_max(most, o->rules->settings[i].cluster);
+	return (uint32_t)mica_max(most, o->compat.metabox ? o->meta_cluster : 0);
 }
 
 static unsigned int window_log(const struct mica_build_opts *o, const struct mica_packer_stats *st)
@@ -113,16 +115,20 @@ static uint16_t configs_encode(const struct mica_emit *e, const struct mica_pack
 			       unsigned char *at)
 {
 	const struct mica_build_opts *o = e->layout->opts;
+	unsigned int used = st->algs | (o->codec.none ? 0 : 1u << o->codec.alg);
 	struct mica_algcfgs cfgs = {0};
 	uint16_t algs = 0;
 
-	if (!o->codec.none) {
+	for (enum erofs_alg alg = 0; alg < EROFS_ALG_MAX; alg++) {
+		struct mica_algcfg *cfg = &cfgs.list[cfgs.count];
 		union config own;
 
-		cfgs.count = 1;
-		cfgs.list[0].alg = o->codec.alg;
-		cfgs.list[0].len = config_make(e, st, o->codec.alg, &own);
-		memcpy(cfgs.list[0].body, &own, sizeof(own));
+		if (!(used & 1u << alg))
+			continue;
+		cfg->alg = alg;
+		cfg->len = config_make(e, st, alg, &own);
+		memcpy(cfg->body, &own, sizeof(own));
+		cfgs.count++;
 	}
 	if (o->bases)
 		mica_algcfgs_join(&cfgs, &o->bases->cfgs);

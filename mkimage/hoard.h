@@ -22,6 +22,7 @@ struct mica_hoard_file {
 	uint32_t next;			/* in the order of storage */
 	uint32_t last;			/* of a group's first one: the group's last one */
 	uint32_t group;			/* first file of its group */
+	uint8_t setting;		/* how it is compressed */
 	uint8_t digest[MICA_DIGEST];
 	struct mica_sketch sketch;
 };

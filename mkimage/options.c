@@ -9,8 +9,6 @@
 
 #define CLUSTER_DEFAULT (512u << 10)
 #define MEMORY_DEFAULT	(512ull << 20)
-#define CLUSTER_MIN	4096u
-#define CLUSTER_MAX	(1u << 20)
 #define META_DEFAULT	(32u << 10)
 #define JOBS_MAX	256u
 #define JOBS_DEFAULT	64u	   /* more would need more memory than the default allows */
@@ -24,32 +22,33 @@ static int set_codec(void *ctx, const char *value, struct mica_err *err)
 	return mica_codec_spec_parse(value, &o->build.codec, err);
 }
 
-static int cluster_parse(const char *value, uint32_t *out, struct mica_err *err)
-{
-	uint64_t v;
-	int ret = mica_opt_size(value, CLUSTER_MIN, CLUSTER_MAX, &v, err);
-
-	if (!ret && (v & (v - 1)))
-		return mica_err_set(err, MICA_E_USAGE, "%s is not a power of two", value);
-	if (!ret)
-		*out = (uint32_t)v;
-	return ret;
-}
-
 static int set_cluster(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
 
-	return cluster_parse(value, &o->build.cluster, err);
+	return mica_cluster_parse(value, &o->build.cluster, err);
+}
+
+static int set_rule(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	return mica_rules_add(&o->rules, value, err);
 }
 
 static int set_meta_cluster(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
+	int ret;
 
 	o->meta_cluster = value;
 	o->build.meta_cluster = 0;
-	return strcmp(value, "none") ? cluster_parse(value, &o->build.meta_cluster, err) : 0;
+	if (!strcmp(value, "none"))
+		return 0;
+	ret = mica_cluster_parse(value, &o->build.meta_cluster, err);
+	if (!ret && o->build.meta_cluster & (o->build.meta_cluster - 1))
+		return mica_err_set(err, MICA_E_USAGE, "%s is not a power of two", value);
+	return ret;
 }
 
 static int set_fragments(void *ctx, const char *value, struct mica_err *err)
@@ -313,9 +312,13 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "before Linux 6.10 lz4hc)",
 	 set_codec},
 	{"cluster", 'C', "SIZE",
-	 "bytes of input compressed as one cluster: a power of two, 4K to 1M "
+	 "bytes of input compressed as one cluster: a multiple of 4K, up to 1M "
 	 "(default: 512K)",
 	 set_cluster},
+	{"compress-rule", 0, "GLOB=ALG[:LEVEL][,cluster=SIZE]",
+	 "compress files that match, as with --exclude, in this way; may be repeated, the last "
+	 "rule that matches wins",
+	 set_rule},
 	{"metadata-cluster", 0, "SIZE",
 	 "bytes of metadata compressed as one cluster: a power of two, 4K to 1M, "
 	 "or none "
@@ -514,6 +517,16 @@ static int per_layer_check(const struct mica_mkimage_options *o, struct mica_err
 	return 0;
 }
 
+static int rules_check(struct mica_mkimage_options *o, struct mica_err *err)
+{
+	const struct mica_compression usual = {o->build.codec, o->build.cluster};
+
+	if (!o->rules.globs.count)
+		return 0;
+	o->build.rules = &o->rules;
+	return mica_rules_finish(&o->rules, &usual, &o->build.compat, err);
+}
+
 int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **argv, int *operands,
 			       struct mica_err *err)
 {
@@ -536,6 +549,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 				   "--fragments needs Linux 6.1, but the image must mount on %u.%u "
 				   "(--compat)",
 				   o->build.compat.kernel / 1000, o->build.compat.kernel % 1000);
+	if (!ret)
+		ret = rules_check(o, err);
 	if (!ret)
 		ret = meta_cluster_check(o, err);
 	if (!ret)
@@ -567,4 +582,5 @@ int mica_merge_options_parse(struct mica_mkimage_options *o, int argc, char **ar
 void mica_mkimage_options_free(struct mica_mkimage_options *o)
 {
 	free(o->excludes);
+	mica_rules_free(&o->rules);
 }

@@ -9,6 +9,7 @@
 
 struct mica_mkimage_options {
 	struct mica_build_opts build;
+	struct mica_rules rules;  /* build.rules points here when there are any */
 	const char *codec;	  /* -z, NULL: the default of the compat level */
 	const char *meta_cluster; /* --metadata-cluster as given, NULL: the default */
 	bool have_compat;

@@ -129,6 +129,7 @@ static void piece_push(struct mica_packer *p, uint64_t start, uint64_t zeros, ui
 		.first = start == 0,
 		.last = start + zeros + len == p->size,
 		.mode = p->mode,
+		.setting = p->set->number,
 	};
 	b->in_len += len;
 }
@@ -139,7 +140,7 @@ static int piece_fill(struct mica_packer *p, const void *buf, uint32_t len, stru
 	unsigned char *to;
 
 	if (!p->piece_len) {
-		uint32_t want = (uint32_t)mica_min(p->opts->cluster, p->size - p->fed);
+		uint32_t want = (uint32_t)mica_min(p->set->how.cluster, p->size - p->fed);
 		int ret = batch_reserve(p, want, err);
 
 		if (ret)
@@ -165,7 +166,7 @@ static uint32_t piece_room(const struct mica_packer *p)
 {
 	if (p->piece_len)
 		return p->piece_len - p->piece_fill;
-	return (uint32_t)mica_min(p->opts->cluster, p->size - p->fed);
+	return (uint32_t)mica_min(p->set->how.cluster, p->size - p->fed);
 }
 
 static int size_check(struct mica_packer *p, uint64_t len, struct mica_err *err)
@@ -196,7 +197,7 @@ static int pieces_zeros(struct mica_packer *p, uint64_t len, struct mica_err *er
 	int ret = 0;
 
 	while (!ret && len) {
-		uint64_t whole = mica_round_down(len, p->opts->cluster);
+		uint64_t whole = len - len % p->set->how.cluster;
 		uint32_t n;
 
 		if (!p->piece_len && whole) {
@@ -223,7 +224,7 @@ static int route_write(struct mica_packer *p, const void *buf, uint64_t len, str
 	if (p->fed < p->tail_from)
 		return buf ? packer_large_write(p, buf, len, err) : packer_large_zeros(p, len, err);
 	if (p->fed == p->tail_from) {
-		int ret = packer_hoard_begin(p, p->inode, p->size - p->tail_from, err);
+		int ret = packer_hoard_begin(p, p->size - p->tail_from, err);
 
 		if (ret)
 			return ret;
@@ -261,9 +262,6 @@ int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 	return content_write(p, NULL, len, err);
 }
 
-/* Shorter clusters leave no room for chunks to choose from. */
-#define LARGE_CLUSTER (64u << 10)
-
 /*
  * Which way a file's bytes go, and from where on they are in the packed inode. What is
  * inline beside a compact inode for free does not go there.
@@ -271,33 +269,44 @@ int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 static void route_choose(struct mica_packer *p)
 {
 	const struct mica_build_opts *o = p->opts;
+	uint32_t cluster = p->set->how.cluster;
 	bool hoards = o->fragments != MICA_FRAGMENTS_OFF;
 
 	p->route = ROUTE_PIECES;
 	p->tail_from = p->size;
-	if (p->mode != PIECE_COMPRESS || !o->compat.fragments || p->size <= INLINE_FREE)
+	if (p->mode != PIECE_COMPRESS || !o->compat.fragments || p->size <= INLINE_FREE ||
+	    !p->set->shares)
 		return;
-	if (p->size < o->cluster) {
+	if (p->size < cluster) {
 		p->route = hoards ? ROUTE_HOARD : ROUTE_PIECES;
 		p->tail_from = hoards ? 0 : p->size;
-	} else if (o->cluster >= LARGE_CLUSTER) {
+	} else if (cluster >= PACKER_LARGE_CLUSTER) {
 		p->route = ROUTE_LARGE;
 		if (o->fragments == MICA_FRAGMENTS_TAILS)
-			p->tail_from = mica_round_down(p->size, o->cluster);
+			p->tail_from = p->size - p->size % cluster;
 	}
 }
 
-int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t size,
-		      const struct mica_run *runs, size_t run_count, struct mica_err *err)
+int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const char *path,
+		      uint64_t size, const struct mica_run *runs, size_t run_count,
+		      struct mica_err *err)
 {
-	bool holes_cost = p->opts->codec.none || !p->opts->compat.extents;
+	unsigned int setting;
+	bool none, holes_cost;
 	uint64_t chunk = 0;
 	int ret;
 
 	if (size > INT64_MAX)
 		return mica_err_set(err, MICA_E_INPUT, "size %" PRIu64 " is over 2^63 - 1", size);
 	ret = packer_runs_check(runs, run_count, size, err);
-	if (!ret && holes_cost)
+	if (!ret)
+		ret = mica_rules_find(p->opts->rules, path, &setting, err);
+	if (ret)
+		return ret;
+	p->set = &p->settings[setting];
+	none = p->set->how.codec.none;
+	holes_cost = none || !p->opts->compat.extents;
+	if (holes_cost)
 		ret = packer_holes_plan(p, runs, run_count, size, &chunk, err);
 	if (ret)
 		return ret;
@@ -307,7 +316,7 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t
 	p->piece_len = 0;
 	p->mode = PIECE_COMPRESS;
 	/* a compact index has 32 bits for its entries */
-	if (p->opts->codec.none || chunk || (holes_cost && size > MICA_BYTES_MAX))
+	if (none || chunk || (holes_cost && size > MICA_BYTES_MAX))
 		p->mode = PIECE_RAW;
 	p->chunk = chunk ? chunk : MICA_BLOCK;
 	inode->size = size;
@@ -330,7 +339,7 @@ int mica_packer_end(struct mica_packer *p, struct mica_err *err)
 int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const char *target,
 			size_t len, struct mica_err *err)
 {
-	int ret = mica_packer_begin(p, inode, len, NULL, 0, err);
+	int ret = mica_packer_begin(p, inode, "", len, NULL, 0, err);
 
 	if (ret)
 		return ret;
@@ -394,8 +403,6 @@ void mica_packer_result(const struct mica_packer *p, struct mica_packer_stats *s
 
 static int packer_init_workers(struct mica_packer *p, struct mica_err *err)
 {
-	size_t most = mica_max(p->opts->cluster, packer_extent_max(p));
-
 	p->worker_count = p->opts->jobs;
 	p->workers = calloc(p->worker_count, sizeof(*p->workers));
 	if (!p->workers)
@@ -403,8 +410,6 @@ static int packer_init_workers(struct mica_packer *p, struct mica_err *err)
 	for (unsigned int i = 0; i < p->worker_count; i++) {
 		int ret = mica_keyhash_new(p->hash_key, &p->workers[i].hash, err);
 
-		if (!ret && !p->opts->codec.none)
-			ret = mica_compressor_new(&p->opts->codec, most, &p->workers[i].codec, err);
 		if (ret)
 			return ret;
 	}
@@ -419,13 +424,8 @@ static int packer_init_back(struct mica_packer *p, struct mica_err *err)
 		ret = mica_keyhash_new(p->hash_key, &p->file_hash, err);
 	if (ret)
 		return ret;
-	if (p->opts->codec.none)
-		return 0;
 	p->zero_buf = calloc(1, MICA_ZERO_EXTENT);
-	p->zero_out = malloc(MICA_ZERO_EXTENT);
-	if (!p->zero_buf || !p->zero_out)
-		return mica_err_nomem(err);
-	return mica_compressor_new(&p->opts->codec, MICA_ZERO_EXTENT, &p->zero_codec, err);
+	return p->zero_buf ? 0 : mica_err_nomem(err);
 }
 
 int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out,
@@ -447,12 +447,13 @@ int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out
 	p->out = out;
 	p->spool = spool;
 	p->data_start = mica_outfile_pos(out);
-	mica_gear_init(&p->gear, opts->cluster);
-	p->batch_size = (uint32_t)mica_max(opts->cluster, BATCH_MIN);
+	ret = packer_settings_init(p, err);
+	p->batch_size = (uint32_t)mica_max(p->cluster_max, BATCH_MIN);
 	depth = (unsigned int)mica_min(
 		4 * opts->jobs + 4,
 		PIPE_MEMORY / (2 * p->batch_size + sizeof(struct piece) * BATCH_PIECES));
-	ret = mica_keyhash_key(p->hash_key, err);
+	if (!ret)
+		ret = mica_keyhash_key(p->hash_key, err);
 	if (!ret)
 		ret = packer_hoard_init(p, err);
 	if (!ret)
@@ -477,7 +478,8 @@ void mica_packer_free(struct mica_packer *p)
 		return;
 	mica_pipe_free(p->pipe);
 	for (unsigned int i = 0; p->workers && i < p->worker_count; i++) {
-		mica_codec_free(p->workers[i].codec);
+		for (unsigned int k = 0; k < p->setting_count; k++)
+			mica_codec_free(p->workers[i].codecs[k]);
 		mica_keyhash_free(p->workers[i].hash);
 	}
 	free(p->workers);
@@ -488,14 +490,13 @@ void mica_packer_free(struct mica_packer *p)
 		p->free_batches = b->next_free;
 		batch_free(b);
 	}
-	mica_codec_free(p->zero_codec);
 	free(p->zero_buf);
-	free(p->zero_out);
 	mica_keyhash_free(p->file_hash);
 	mica_dedupe_free(p->dedupe);
 	packer_hoard_free(p);
 	packer_large_free(p);
 	free(p->placed);
+	packer_settings_free(p);
 	mica_extlist_free(&p->file.exts);
 	mica_extlist_free(&p->big.exts);
 	mica_extlist_free(&p->packed.exts);

@@ -32,9 +32,11 @@ void mica_packer_result(const struct mica_packer *p, struct mica_packer_stats *s
 /*
  * Start a regular file of size bytes. runs: its declared data runs, NULL when
  * none are declared. inode must live until the packer is freed, and has its xattrs set.
+ * path: what the rules of compression are about; not kept
  */
-int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t size,
-		      const struct mica_run *runs, size_t run_count, struct mica_err *err);
+int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const char *path,
+		      uint64_t size, const struct mica_run *runs, size_t run_count,
+		      struct mica_err *err);
 int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct mica_err *err);
 int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err);
 /* Fails when more or fewer than size bytes came. */

@@ -12,6 +12,9 @@
 /* What an inode pays for an index beside the clusters: the map header and one extent. */
 #define INDEX_COST 24
 
+/* What MICA_ZERO_EXTENT of zeros take: lz4 makes 16 KiB of them, others less. */
+#define ZERO_ROOM (64u << 10)
+
 /* A kernel takes 1 MiB of encoded pages, and an extent may begin inside the first one. */
 #define ENCODED_MAX (EROFS_PCLUSTER_MAX - MICA_BLOCK)
 
@@ -20,9 +23,15 @@ static uint32_t blocks_of(uint32_t len)
 	return (uint32_t)mica_div_round_up(len, MICA_BLOCK);
 }
 
-void packer_note_pcluster(struct mica_packer *p, uint32_t plen)
+static enum erofs_alg file_alg(const struct mica_packer *p)
+{
+	return p->settings[p->cur->setting].how.codec.alg;
+}
+
+void packer_note_pcluster(struct mica_packer *p, enum erofs_alg alg, uint32_t plen)
 {
 	p->cur->any_encoded = true;
+	p->stats.algs |= 1u << alg;
 	p->stats.max_pcluster = (uint32_t)mica_max(p->stats.max_pcluster, plen);
 }
 
@@ -36,35 +45,52 @@ static int pcluster_write(struct mica_packer *p, const void *buf, uint32_t len, 
 
 	if (!ret)
 		ret = mica_outfile_write(p->out, buf, len, err);
-	packer_note_pcluster(p, plen);
+	packer_note_pcluster(p, file_alg(p), plen);
 	p->cur->done += llen;
-	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)p->opts->codec.alg, err);
+	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)file_alg(p), err);
 }
 
-static int zeros_encode(struct mica_packer *p, uint64_t len, struct mica_err *err)
+static int zero_run_init(const struct mica_packer *p, struct zero_run *z, struct mica_err *err)
 {
-	if (p->zero_len == len)
+	if (z->codec)
 		return 0;
-	p->zero_out_len =
-		mica_compress(p->zero_codec, p->zero_out, MICA_ZERO_EXTENT, p->zero_buf, len, err);
-	p->zero_len = p->zero_out_len > 0 ? len : 0;
-	if (!p->zero_out_len)
+	z->out = malloc(ZERO_ROOM);
+	if (!z->out)
+		return mica_err_nomem(err);
+	return mica_compressor_new(&p->settings[p->cur->setting].how.codec, MICA_ZERO_EXTENT,
+				   &z->codec, err);
+}
+
+static int zeros_encode(struct mica_packer *p, struct zero_run *z, uint64_t len,
+			struct mica_err *err)
+{
+	int ret;
+
+	if (z->len == len)
+		return 0;
+	ret = zero_run_init(p, z, err);
+	if (ret)
+		return ret;
+	z->out_len = mica_compress(z->codec, z->out, ZERO_ROOM, p->zero_buf, len, err);
+	z->len = z->out_len > 0 ? len : 0;
+	if (!z->out_len)
 		return mica_err_set(err, MICA_E_UNSUPPORTED, "zeros do not compress");
-	return p->zero_out_len < 0 ? (int)p->zero_out_len : 0;
+	return z->out_len < 0 ? (int)z->out_len : 0;
 }
 
 /* Older kernels have no holes in compressed files: zeros in large extents cost little. */
 static int zeros_write(struct mica_packer *p, struct mica_err *err)
 {
 	struct store_file *f = p->cur;
+	struct zero_run *z = &p->zero_runs[f->setting];
 
 	p->stats.zero_extents = true;
 	while (f->zeros) {
 		uint64_t len = mica_min(f->zeros, MICA_ZERO_EXTENT);
-		int ret = zeros_encode(p, len, err);
+		int ret = zeros_encode(p, z, len, err);
 
 		if (!ret)
-			ret = pcluster_write(p, p->zero_out, (uint32_t)p->zero_out_len, len, err);
+			ret = pcluster_write(p, z->out, (uint32_t)z->out_len, len, err);
 		if (ret)
 			return ret;
 		f->zeros -= len;
@@ -90,15 +116,15 @@ static int extent_write(struct mica_packer *p, const void *buf, uint32_t len, ui
 			struct mica_err *err)
 {
 	uint64_t start = mica_outfile_pos(p->out);
-	int lead = mica_codec_lead(p->opts->codec.alg, start, len);
+	int lead = mica_codec_lead(file_alg(p), start, len);
 	uint32_t plen = len + (uint32_t)lead;
 	int ret = mica_outfile_zeros(p->out, (uint64_t)lead, err);
 
 	if (!ret)
 		ret = mica_outfile_write(p->out, buf, len, err);
-	packer_note_pcluster(p, plen);
+	packer_note_pcluster(p, file_alg(p), plen);
 	p->cur->done += llen;
-	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)p->opts->codec.alg, err);
+	return ret ? ret : packer_ext_add(p, llen, start, plen, (int)file_alg(p), err);
 }
 
 /*
@@ -141,7 +167,7 @@ static uint32_t encoded_cost(const struct mica_packer *p, const struct piece *pi
 	if (!piece->out_len || piece->out_len > ENCODED_MAX)
 		return UINT32_MAX;
 	if (p->opts->compat.extents &&
-	    mica_codec_lead(p->opts->codec.alg, mica_outfile_pos(p->out), piece->out_len) < 0)
+	    mica_codec_lead(file_alg(p), mica_outfile_pos(p->out), piece->out_len) < 0)
 		return UINT32_MAX;
 	if (p->opts->compat.extents ||
 	    (piece->last && p->opts->compat.tail_pclusters && piece->out_len <= MICA_TAIL_MAX))
@@ -208,8 +234,8 @@ int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const
 		memcpy(f->tail, out, piece->out_len);
 		f->tail_len = piece->out_len;
 		f->tail_encoded = true;
-		f->any_encoded = true;
-		return packer_ext_add(p, piece->in_len, 0, 0, (int)p->opts->codec.alg, err);
+		packer_note_pcluster(p, file_alg(p), 0);
+		return packer_ext_add(p, piece->in_len, 0, 0, (int)file_alg(p), err);
 	}
 	return pcluster_write(p, out, piece->out_len, piece->in_len, err);
 }

@@ -18,12 +18,12 @@
 /* A kernel takes 1 MiB of encoded pages: what does not shrink must fit as well. */
 #define EXTENT_MAX (EROFS_PCLUSTER_MAX - (32u << 10))
 
-uint32_t packer_extent_max(const struct mica_packer *p)
+uint32_t packer_extent_max(const struct mica_compat *compat, uint32_t cluster)
 {
 	/* it ends with a chunk, some before and some behind the cluster's size */
-	uint32_t most = p->opts->cluster + p->opts->cluster / SLACK;
+	uint32_t most = cluster + cluster / SLACK;
 
-	return mica_min(most, p->opts->compat.extents ? EROFS_PCLUSTER_MAX : EXTENT_MAX);
+	return mica_min(most, compat->extents ? EROFS_PCLUSTER_MAX : EXTENT_MAX);
 }
 
 bool packer_plain_fits(const struct mica_packer *p, uint64_t la, uint64_t len, bool last)
@@ -42,7 +42,7 @@ size_t packer_encoded_room(uint32_t len)
 	return len + len / 32 + 1024;
 }
 
-int packer_encode(struct packer_worker *w, bool plain_fits, const void *in, uint32_t len,
+int packer_encode(struct mica_codec *codec, bool plain_fits, const void *in, uint32_t len,
 		  unsigned char *out, uint32_t *out_len, struct mica_err *err)
 {
 	long n;
@@ -50,7 +50,7 @@ int packer_encode(struct packer_worker *w, bool plain_fits, const void *in, uint
 	*out_len = 0;
 	if (plain_fits && len < COMPRESS_MIN)
 		return 0;
-	n = mica_compress(w->codec, out, plain_fits ? len - 1 : packer_encoded_room(len), in, len,
+	n = mica_compress(codec, out, plain_fits ? len - 1 : packer_encoded_room(len), in, len,
 			  err);
 	if (n < 0)
 		return (int)n;
@@ -71,22 +71,22 @@ static bool encoding_pays(const struct mica_packer *p, uint32_t len, uint32_t ou
 }
 
 /* Zeros before what is encoded: up to a block's end, or as many as the codec wants there. */
-static uint32_t encoded_lead(const struct mica_packer *p, uint32_t len)
+static uint32_t encoded_lead(const struct mica_packer *p, enum erofs_alg alg, uint32_t len)
 {
 	if (p->opts->compat.extents)
-		return (uint32_t)mica_codec_lead(p->opts->codec.alg, mica_outfile_pos(p->out), len);
+		return (uint32_t)mica_codec_lead(alg, mica_outfile_pos(p->out), len);
 	return -len % MICA_BLOCK;
 }
 
-static int encoded_write(struct mica_packer *p, const void *buf, uint32_t len, struct placed *at,
-			 struct mica_err *err)
+static int encoded_write(struct mica_packer *p, enum erofs_alg alg, const void *buf, uint32_t len,
+			 struct placed *at, struct mica_err *err)
 {
-	uint32_t lead = encoded_lead(p, len);
+	uint32_t lead = encoded_lead(p, alg, len);
 	int ret = mica_outfile_zeros(p->out, lead, err);
 
 	at->plen = lead + len;
-	at->alg = (int)p->opts->codec.alg;
-	packer_note_pcluster(p, at->plen);
+	at->alg = (int)alg;
+	packer_note_pcluster(p, alg, at->plen);
 	p->stats.max_extent = (uint32_t)mica_max(p->stats.max_extent, at->llen);
 	return ret ? ret : mica_outfile_write(p->out, buf, len, err);
 }
@@ -102,10 +102,11 @@ static int plain_write(struct mica_packer *p, const void *buf, uint32_t len, str
 	return ret ? ret : mica_outfile_zeros(p->out, pad, err);
 }
 
-int packer_extent_write(struct mica_packer *p, const unsigned char *in, uint32_t len,
-			const unsigned char *out, uint32_t out_len, struct placed *at,
+int packer_extent_write(struct mica_packer *p, unsigned int setting, const unsigned char *in,
+			uint32_t len, const unsigned char *out, uint32_t out_len, struct placed *at,
 			struct mica_err *err)
 {
+	enum erofs_alg alg = p->settings[setting].how.codec.alg;
 	struct store_file *f = p->cur;
 	int ret = 0;
 
@@ -115,12 +116,12 @@ int packer_extent_write(struct mica_packer *p, const unsigned char *in, uint32_t
 	if (ret)
 		return ret;
 	*at = (struct placed){.pstart = mica_outfile_pos(p->out), .llen = len};
-	if (out_len && p->opts->compat.extents &&
-	    mica_codec_lead(p->opts->codec.alg, at->pstart, out_len) < 0)
+	if (out_len && p->opts->compat.extents && mica_codec_lead(alg, at->pstart, out_len) < 0)
 		out_len = 0;
 	if (!f->exts.stored)
 		f->start = at->pstart;
-	ret = out_len ? encoded_write(p, out, out_len, at, err) : plain_write(p, in, len, at, err);
+	ret = out_len ? encoded_write(p, alg, out, out_len, at, err)
+		      : plain_write(p, in, len, at, err);
 	return ret ? ret : packer_ext_add(p, len, at->pstart, at->plen, at->alg, err);
 }
 
@@ -129,14 +130,17 @@ int packer_extent_write(struct mica_packer *p, const unsigned char *in, uint32_t
 int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct segment *s,
 			struct mica_err *err)
 {
+	struct mica_codec *codec;
 	uint32_t len = 0;
-	int ret;
+	int ret = packer_codec(p, w, s->setting, &codec, err);
 
+	if (ret)
+		return ret;
 	for (uint32_t i = 0; i < s->count; i++) {
 		memcpy(s->in + len, s->hoard->data + s->parts[i].off, s->parts[i].len);
 		len += s->parts[i].len;
 	}
-	ret = packer_encode(w, s->plain_fits, s->in, len, s->out, &s->out_len, err);
+	ret = packer_encode(codec, s->plain_fits, s->in, len, s->out, &s->out_len, err);
 	if (s->plain_fits && s->out_len && !encoding_pays(p, len, s->out_len))
 		s->out_len = 0;
 	return ret;
@@ -147,7 +151,7 @@ int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_e
 	struct placed at;
 
 	p->cur = &p->packed;
-	return packer_extent_write(p, s->in, s->len, s->out, s->out_len, &at, err);
+	return packer_extent_write(p, s->setting, s->in, s->len, s->out, s->out_len, &at, err);
 }
 
 int packer_packed_publish(struct mica_packer *p, struct mica_err *err)
@@ -168,14 +172,15 @@ int packer_packed_publish(struct mica_packer *p, struct mica_err *err)
 int packer_extents_work(struct mica_packer *p, struct packer_worker *w, struct extents *x,
 			struct mica_err *err)
 {
-	int ret = 0;
+	struct mica_codec *codec;
+	int ret = packer_codec(p, w, x->slab->setting, &codec, err);
 
 	for (unsigned int i = 0; !ret && i < x->count; i++) {
 		struct extent *e = &x->v[i];
 
 		if (e->zeros || e->ref != MICA_EXT_NONE)
 			continue;
-		ret = packer_encode(w, e->plain_fits, x->slab->data + e->off, e->len, e->out,
+		ret = packer_encode(codec, e->plain_fits, x->slab->data + e->off, e->len, e->out,
 				    &e->out_len, err);
 		if (e->plain_fits && e->out_len && !encoding_pays(p, e->len, e->out_len))
 			e->out_len = 0;
@@ -239,7 +244,8 @@ static int extent_store(struct mica_packer *p, struct extents *x, const struct e
 		return ret;
 	if (e->ref != MICA_EXT_NONE)
 		return ref_store(p, e, err);
-	ret = packer_extent_write(p, x->slab->data + e->off, e->len, e->out, e->out_len, &at, err);
+	ret = packer_extent_write(p, x->slab->setting, x->slab->data + e->off, e->len, e->out,
+				  e->out_len, &at, err);
 	return ret || !e->known ? ret : placed_push(p, at, err);
 }
 
@@ -253,7 +259,7 @@ int packer_extents_store(struct mica_packer *p, struct extents *x, struct mica_e
 		const struct extent *e = &x->v[i];
 
 		if (e->first)
-			packer_file_begin(p);
+			packer_file_begin(p, x->slab->setting);
 		ret = extent_store(p, x, e, err);
 		if (ret || !e->last)
 			continue;

@@ -23,8 +23,7 @@ int packer_hoard_init(struct mica_packer *p, struct mica_err *err)
 
 	p->hoard.cur = &p->hoard.hoards[0];
 	for (unsigned int i = 0; !ret && i < 2; i++)
-		ret = mica_hoard_init(&p->hoard.hoards[i], mica_max(cap, 2 * p->opts->cluster),
-				      err);
+		ret = mica_hoard_init(&p->hoard.hoards[i], mica_max(cap, 2 * p->cluster_max), err);
 	return ret;
 }
 
@@ -67,7 +66,7 @@ int packer_hoard_look(struct mica_packer *p, struct packer_worker *w, struct hoa
 		mica_keyhash_add(w->hash, domain, sizeof(domain));
 		mica_keyhash_add(w->hash, data, f->len);
 		ret = mica_keyhash_end(w->hash, f->digest, err);
-		mica_gear_sketch(&p->gear, data, f->len, &f->sketch);
+		mica_gear_sketch(&p->settings[0].gear, data, f->len, &f->sketch);
 	}
 	return ret;
 }
@@ -96,8 +95,7 @@ static int hoard_empty(struct mica_packer *p, struct mica_hoard *h, bool last,
 
 /* --- gathering ---------------------------------------------------------------- */
 
-int packer_hoard_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t len,
-		       struct mica_err *err)
+int packer_hoard_begin(struct mica_packer *p, uint64_t len, struct mica_err *err)
 {
 	struct mica_hoard *h = p->hoard.cur;
 	int ret = 0;
@@ -105,7 +103,11 @@ int packer_hoard_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_
 	if (!mica_hoard_fits(h, len))
 		ret = hoard_change(p, err);
 	h = p->hoard.cur;
-	h->files[h->count] = (struct mica_hoard_file){.inode = inode, .off = h->used};
+	h->files[h->count] = (struct mica_hoard_file){
+		.inode = p->inode,
+		.off = h->used,
+		.setting = p->set->number,
+	};
 	return ret;
 }
 
@@ -140,10 +142,11 @@ int packer_hoard_end(struct mica_packer *p, struct mica_err *err)
 
 /* --- segments ----------------------------------------------------------------- */
 
-static int segment_get(struct mica_packer *p, const struct mica_hoard *h, struct mica_err *err)
+static int segment_get(struct mica_packer *p, const struct mica_hoard *h, unsigned int setting,
+		       struct mica_err *err)
 {
 	struct segment *s;
-	size_t room = packer_encoded_room(p->opts->cluster);
+	size_t room = packer_encoded_room(p->cluster_max);
 
 	pthread_mutex_lock(&p->free_lock);
 	s = p->hoard.free;
@@ -155,7 +158,7 @@ static int segment_get(struct mica_packer *p, const struct mica_hoard *h, struct
 		if (!s)
 			return mica_err_nomem(err);
 		s->job.kind = JOB_SEGMENT;
-		s->in = malloc(p->opts->cluster);
+		s->in = malloc(p->cluster_max);
 		s->out = malloc(room);
 		if (!s->in || !s->out) {
 			segment_free(s);
@@ -163,6 +166,7 @@ static int segment_get(struct mica_packer *p, const struct mica_hoard *h, struct
 		}
 	}
 	s->hoard = h;
+	s->setting = (uint8_t)setting;
 	s->la = p->hoard.size;
 	s->len = 0;
 	s->count = 0;
@@ -191,11 +195,11 @@ static int segment_submit(struct mica_packer *p, bool last, struct mica_err *err
 	return packer_submit(p, s, err);
 }
 
-static int segment_part(struct mica_packer *p, const struct mica_hoard *h, uint32_t off,
-			uint32_t len, struct mica_err *err)
+static int segment_part(struct mica_packer *p, const struct mica_hoard *h, unsigned int setting,
+			uint32_t off, uint32_t len, struct mica_err *err)
 {
 	struct segment *s;
-	int ret = p->hoard.seg ? 0 : segment_get(p, h, err);
+	int ret = p->hoard.seg ? 0 : segment_get(p, h, setting, err);
 
 	if (ret)
 		return ret;
@@ -215,6 +219,13 @@ static int segment_part(struct mica_packer *p, const struct mica_hoard *h, uint3
 	return 0;
 }
 
+static uint32_t segment_most(const struct mica_packer *p, unsigned int setting)
+{
+	const struct packer_setting *set = &p->settings[setting];
+
+	return (uint32_t)mica_min(set->how.cluster, set->extent_max);
+}
+
 /*
  * A file's bytes behind those before it. A segment ends between two files where
  * that leaves it more than half full: reading a file then decodes one segment. Two blocks are
@@ -222,8 +233,9 @@ static int segment_part(struct mica_packer *p, const struct mica_hoard *h, uint3
  * single block cannot say that it takes two.
  */
 static int segment_file(struct mica_packer *p, const struct mica_hoard *h,
-			const struct mica_hoard_file *f, uint32_t most, struct mica_err *err)
+			const struct mica_hoard_file *f, struct mica_err *err)
 {
+	uint32_t most = segment_most(p, f->setting);
 	uint32_t off = f->off, left = f->len;
 	struct segment *s = p->hoard.seg;
 	int ret = 0;
@@ -234,7 +246,7 @@ static int segment_file(struct mica_packer *p, const struct mica_hoard *h,
 		uint32_t used = p->hoard.seg ? p->hoard.seg->len : 0;
 		uint32_t n = (uint32_t)mica_min(left, most - used);
 
-		ret = segment_part(p, h, off, n, err);
+		ret = segment_part(p, h, f->setting, off, n, err);
 		off += n;
 		left -= n;
 		if (!ret && p->hoard.seg->len == most)
@@ -244,11 +256,11 @@ static int segment_file(struct mica_packer *p, const struct mica_hoard *h,
 }
 
 /*
- * Before encoded extents, one must reach the next block: what follows begins at one. And it
- * does not follow in the image, which the compact index can say if the segment is long
- * enough and has one head.
+ * Before encoded extents, one must reach the next block: what follows begins at one. If that
+ * is away in the image, the compact index can say so when the segment is long enough and has
+ * one head.
  */
-static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, uint32_t most,
+static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, bool away,
 		       struct mica_err *err)
 {
 	struct segment *s = p->hoard.seg;
@@ -257,14 +269,14 @@ static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, uint32
 
 	if (p->opts->compat.extents || !s)
 		return 0;
-	if (most > MICA_EXTLIST_FAR + MICA_BLOCK) {
+	if (away && segment_most(p, s->setting) > MICA_EXTLIST_FAR + MICA_BLOCK) {
 		end = mica_max(end, s->la + MICA_EXTLIST_FAR);
 		s->encode = true;
 	}
 	end = mica_round_up(end, MICA_BLOCK);
 	while (!ret && p->hoard.size < end)
 		/* behind the hoard's bytes stands a block of zeros */
-		ret = segment_part(p, h, h->cap,
+		ret = segment_part(p, h, s->setting, h->cap,
 				   (uint32_t)mica_min(end - p->hoard.size, MICA_BLOCK), err);
 	return ret;
 }
@@ -296,18 +308,39 @@ static void fragment_set(struct mica_hoard_file *f, uint64_t off)
 		f->inode->data.kind = MICA_DATA_FRAGMENT;
 }
 
+/* Files that are compressed alike share segments. */
+static int segments_make_setting(struct mica_packer *p, struct mica_hoard *h, uint32_t first,
+				 unsigned int setting, struct mica_err *err)
+{
+	int ret = 0;
+
+	for (uint32_t i = first; !ret && i != MICA_HOARD_END; i = h->files[i].next) {
+		struct mica_hoard_file *f = &h->files[i];
+
+		if (f->setting != setting)
+			continue;
+		if (p->hoard.seg && p->hoard.seg->setting != setting)
+			ret = segment_pad(p, h, false, err);
+		if (!ret && p->hoard.seg && p->hoard.seg->setting != setting)
+			ret = segment_submit(p, false, err);
+		if (ret)
+			return ret;
+		fragment_set(f, p->hoard.size);
+		ret = segment_file(p, h, f, err);
+	}
+	return ret;
+}
+
 static int segments_make(struct mica_packer *p, struct mica_hoard *h, bool last,
 			 struct mica_err *err)
 {
-	uint32_t most = mica_min(p->opts->cluster, packer_extent_max(p));
+	uint32_t first = mica_hoard_order(h);
 	int ret = 0;
 
-	for (uint32_t i = mica_hoard_order(h); !ret && i != MICA_HOARD_END; i = h->files[i].next) {
-		fragment_set(&h->files[i], p->hoard.size);
-		ret = segment_file(p, h, &h->files[i], most, err);
-	}
+	for (unsigned int s = 0; !ret && s < p->setting_count; s++)
+		ret = segments_make_setting(p, h, first, s, err);
 	if (!ret && !last)
-		ret = segment_pad(p, h, most, err);
+		ret = segment_pad(p, h, true, err);
 	return ret ? ret : segment_submit(p, last, err);
 }
 

@@ -32,12 +32,25 @@
 #include "hoard.h"
 #include "outfile.h"
 #include "packer.h"
+#include "rules.h"
 
 #define MICA_ZERO_EXTENT (4u << 20) /* decoded bytes of one pcluster of zeros */
+
+/* Shorter clusters leave no room for chunks to choose from: no large route. */
+#define PACKER_LARGE_CLUSTER (64u << 10)
 
 enum piece_mode {
 	PIECE_COMPRESS,
 	PIECE_RAW, /* blocks as they are, zero blocks left out */
+};
+
+/* How files are compressed that have one number of the rules. */
+struct packer_setting {
+	struct mica_compression how;
+	uint8_t number;
+	bool shares;	     /* extents of its algorithm can be in one file with those of others */
+	uint32_t extent_max; /* bytes of a file that become one extent at most */
+	struct mica_gear gear;
 };
 
 /* At most one cluster of a file, or a run of whole clusters of zeros. */
@@ -49,6 +62,7 @@ struct piece {
 	uint64_t chunk;		   /* PIECE_RAW: bytes that are stored or left out together */
 	bool first, last;	   /* of its file */
 	enum piece_mode mode;
+	uint8_t setting;
 	uint8_t digest[MICA_DIGEST]; /* finds equal contents */
 };
 
@@ -95,6 +109,7 @@ struct segment {
 	const struct mica_hoard *hoard;
 	struct segment_part *parts;
 	uint32_t count, cap;
+	uint8_t setting;
 	uint64_t la; /* in the packed inode */
 	uint32_t len;
 	bool encode;	 /* even if that does not pay */
@@ -121,6 +136,7 @@ struct slab {
 	unsigned char *data;
 	uint32_t len;
 	bool first, last; /* of its file */
+	uint8_t setting;
 	struct chunk *chunks;
 	uint32_t chunk_count;
 	unsigned long ticket; /* jobs up to its own */
@@ -166,7 +182,8 @@ struct store_file {
 	uint64_t zeros;	       /* zeros that came last and are not stored yet */
 	uint64_t digest_zeros; /* zeros that came last and are not in the digest yet */
 	uint64_t done;	       /* bytes stored or left out, without .zeros */
-	bool any_encoded;      /* one of the extents is compressed */
+	uint8_t setting;
+	bool any_encoded; /* one of the extents is compressed */
 	bool any_hole;
 	unsigned char tail[MICA_BLOCK];
 	uint32_t tail_len;
@@ -174,8 +191,16 @@ struct store_file {
 };
 
 struct packer_worker {
-	struct mica_codec *codec; /* NULL with -z none */
+	struct mica_codec *codecs[MICA_COMPRESSIONS_MAX]; /* each made when it is needed first */
 	struct mica_keyhash *hash;
+};
+
+/* A run of zeros, encoded: the last one of each setting is kept. */
+struct zero_run {
+	struct mica_codec *codec;
+	unsigned char *out;
+	uint64_t len;
+	long out_len;
 };
 
 enum route {
@@ -220,13 +245,17 @@ struct mica_packer {
 	struct mica_pipe *pipe;
 	struct packer_worker *workers;
 	unsigned int worker_count;
-	uint32_t batch_size; /* bytes of batch->in and batch->out */
-	uint64_t data_start; /* of the image, where the packer began */
+	struct packer_setting *settings;
+	unsigned int setting_count;
+	uint32_t cluster_max, extent_max; /* of all settings */
+	uint32_t batch_size;		  /* bytes of batch->in and batch->out */
+	uint64_t data_start;		  /* of the image, where the packer began */
 
 	/* front */
 	struct mica_verify *verify; /* borrowed; NULL: nobody watches */
 	struct batch *batch;	    /* being filled */
 	struct mica_tinode *inode;
+	const struct packer_setting *set; /* of that inode */
 	uint64_t size, fed;
 	uint64_t bytes_in, bytes_dup; /* dup: of the hoard and of large files */
 	uint32_t piece_len;	      /* bytes of the piece being filled, 0: none begun */
@@ -237,7 +266,6 @@ struct mica_packer {
 	enum route route;
 	uint64_t tail_from; /* bytes from here on go into the hoard */
 	uint64_t plan_end;  /* where the slab that is planned ends in its file */
-	struct mica_gear gear;
 	struct packer_hoard hoard;
 	struct packer_large large;
 	pthread_mutex_t free_lock;
@@ -250,12 +278,13 @@ struct mica_packer {
 	struct placed *placed;
 	uint32_t placed_count, placed_cap;
 	struct mica_keyhash *file_hash; /* digest of the file's pieces */
-	struct mica_codec *zero_codec;
-	unsigned char *zero_buf, *zero_out; /* MICA_ZERO_EXTENT of zeros and their encoding */
-	uint64_t zero_len;		    /* what zero_out encodes */
-	long zero_out_len;
+	unsigned char *zero_buf;	/* MICA_ZERO_EXTENT of zeros */
+	struct zero_run *zero_runs;	/* by setting */
 	struct mica_packer_stats stats;
 };
+
+int packer_settings_init(struct mica_packer *p, struct mica_err *err);
+void packer_settings_free(struct mica_packer *p);
 
 int packer_work(void *ctx, unsigned int worker, void *job, struct mica_err *err);
 int packer_store(void *ctx, void *job, struct mica_err *err);
@@ -276,8 +305,7 @@ int packer_submit(struct mica_packer *p, void *job, struct mica_err *err);
 /* Hoard: init, one file's bytes (buf NULL: zeros), and all that waits. */
 int packer_hoard_init(struct mica_packer *p, struct mica_err *err);
 void packer_hoard_free(struct mica_packer *p);
-int packer_hoard_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t len,
-		       struct mica_err *err);
+int packer_hoard_begin(struct mica_packer *p, uint64_t len, struct mica_err *err);
 void packer_hoard_add(struct mica_packer *p, const void *buf, size_t len);
 int packer_hoard_end(struct mica_packer *p, struct mica_err *err);
 int packer_hoard_flush(struct mica_packer *p, struct mica_err *err);
@@ -310,16 +338,19 @@ int packer_large_plan(struct mica_packer *p, unsigned int keep, struct mica_err 
  * that begins in it; from 6.15 on always.
  */
 bool packer_plain_fits(const struct mica_packer *p, uint64_t la, uint64_t len, bool last);
-/* The most bytes of a file that become one extent. */
-uint32_t packer_extent_max(const struct mica_packer *p);
+/* The most bytes of a file that become one extent, which is about a cluster. */
+uint32_t packer_extent_max(const struct mica_compat *compat, uint32_t cluster);
 /* Room for an encoded extent that must not be plain, however little it shrinks. */
 size_t packer_encoded_room(uint32_t len);
+/* The worker's compressor for a setting; not for none. */
+int packer_codec(struct mica_packer *p, struct packer_worker *w, unsigned int setting,
+		 struct mica_codec **out, struct mica_err *err);
 /* Compress, or *out_len 0: store it plain. */
-int packer_encode(struct packer_worker *w, bool plain_fits, const void *in, uint32_t len,
+int packer_encode(struct mica_codec *codec, bool plain_fits, const void *in, uint32_t len,
 		  unsigned char *out, uint32_t *out_len, struct mica_err *err);
 /* Encoded bytes, or (out_len 0) plain ones, as the next extent of p->cur. */
-int packer_extent_write(struct mica_packer *p, const unsigned char *in, uint32_t len,
-			const unsigned char *out, uint32_t out_len, struct placed *at,
+int packer_extent_write(struct mica_packer *p, unsigned int setting, const unsigned char *in,
+			uint32_t len, const unsigned char *out, uint32_t out_len, struct placed *at,
 			struct mica_err *err);
 /* p->cur is whole: what inode->data says of it. */
 int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica_tinode *inode,
@@ -351,9 +382,9 @@ int packer_end_raw(struct mica_packer *p, const struct piece *last, struct mica_
 int packer_end_clusters(struct mica_packer *p, const struct mica_tinode *inode,
 			struct mica_err *err);
 /* An encoded extent of plen bytes belongs to p->cur. */
-void packer_note_pcluster(struct mica_packer *p, uint32_t plen);
+void packer_note_pcluster(struct mica_packer *p, enum erofs_alg alg, uint32_t plen);
 /* p->cur is that of a new file. */
-void packer_file_begin(struct mica_packer *p);
+void packer_file_begin(struct mica_packer *p, unsigned int setting);
 /* Zeros that wait in file->zeros become extents. */
 int packer_flush_zeros(struct mica_packer *p, struct mica_err *err);
 

@@ -26,7 +26,7 @@ int packer_large_init(struct mica_packer *p, struct mica_err *err)
 {
 	struct packer_large *l = &p->large;
 
-	l->slab_size = mica_max(SLAB_CLUSTERS * p->opts->cluster, SLAB_MIN);
+	l->slab_size = (uint32_t)mica_max(SLAB_CLUSTERS * p->cluster_max, SLAB_MIN);
 	l->keep = mica_max(QUEUE_MIN, mica_min(QUEUE_BYTES / l->slab_size, QUEUE_MAX));
 	l->tail = &l->queue;
 	return mica_extindex_new(p->opts->memory / 16, &l->index, err);
@@ -74,9 +74,18 @@ void packer_large_free(struct mica_packer *p)
 
 static uint32_t chunks_max(const struct mica_packer *p)
 {
-	/* runs of data between clusters of zeros end in a short chunk each */
-	return p->large.slab_size / p->gear.chunk_min +
-	       2 * (p->large.slab_size / p->opts->cluster) + 2;
+	uint32_t most = 0;
+
+	for (unsigned int i = 0; i < p->setting_count; i++) {
+		const struct packer_setting *s = &p->settings[i];
+
+		/* runs of data between clusters of zeros end in a short chunk each */
+		if (s->how.cluster >= PACKER_LARGE_CLUSTER)
+			most = (uint32_t)mica_max(
+				most, p->large.slab_size / s->gear.chunk_min +
+					      2 * (p->large.slab_size / s->how.cluster) + 2);
+	}
+	return most;
 }
 
 static int slab_get(struct mica_packer *p, struct mica_err *err)
@@ -107,6 +116,7 @@ static int slab_get(struct mica_packer *p, struct mica_err *err)
 		.data = s->data,
 		.chunks = s->chunks,
 		.first = !p->fed,
+		.setting = p->set->number,
 		.users = 1,
 	};
 	l->slab = s;
@@ -199,11 +209,11 @@ static int zeros_queue(struct mica_packer *p, uint64_t len, struct mica_err *err
 
 int packer_large_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 {
-	uint32_t cluster = p->opts->cluster;
+	uint32_t cluster = p->set->how.cluster;
 	int ret = 0;
 
 	while (!ret && len) {
-		uint64_t whole = mica_round_down(len, cluster);
+		uint64_t whole = len - len % cluster;
 		uint64_t n = mica_min(len, cluster - p->fed % cluster);
 
 		if (p->fed % cluster == 0 && whole) {
@@ -260,13 +270,14 @@ static int chunk_add(struct packer_worker *w, struct slab *s, const unsigned cha
 static int run_look(struct mica_packer *p, struct packer_worker *w, struct slab *s, uint32_t off,
 		    uint32_t end, struct mica_err *err)
 {
+	const struct mica_gear *gear = &p->settings[s->setting].gear;
 	bool dense = looks_dense(s->data + off, end - off);
 	int ret = 0;
 
 	while (!ret && off < end) {
 		const unsigned char *at = s->data + off;
-		size_t n = dense ? mica_min(end - off, p->gear.chunk_max)
-				 : mica_gear_cut(&p->gear, at, end - off);
+		size_t n = dense ? mica_min(end - off, gear->chunk_max)
+				 : mica_gear_cut(gear, at, end - off);
 
 		ret = chunk_add(w, s, at, (uint32_t)n, dense, err);
 		off += (uint32_t)n;
@@ -277,7 +288,7 @@ static int run_look(struct mica_packer *p, struct packer_worker *w, struct slab 
 int packer_slab_look(struct mica_packer *p, struct packer_worker *w, struct slab *s,
 		     struct mica_err *err)
 {
-	uint32_t cluster = p->opts->cluster, run = 0, off = 0;
+	uint32_t cluster = p->settings[s->setting].how.cluster, run = 0, off = 0;
 	int ret = 0;
 
 	while (!ret && off < s->len) {
@@ -318,7 +329,7 @@ static int extents_get(struct mica_packer *p, struct slab *s, struct mica_err *e
 	if (!x) {
 		x = calloc(1, sizeof(*x));
 		if (x)
-			x->out = malloc(packer_encoded_room(packer_extent_max(p)));
+			x->out = malloc(packer_encoded_room(p->extent_max));
 		if (!x || !x->out) {
 			free(x);
 			slab_put(p, s);
@@ -415,7 +426,7 @@ static uint32_t ref_min(const struct plan *pl, uint32_t id, uint32_t n, uint32_t
 
 	if (ref_needs_full(pl, id, n, len))
 		least = mica_max(least, pl->s->inode->size / REF_PER_IDX);
-	return (uint32_t)mica_min(least, pl->p->opts->cluster / 2);
+	return (uint32_t)mica_min(least, pl->p->settings[pl->s->setting].how.cluster / 2);
 }
 
 /* An extent that begins with the next chunk and goes on like what follows; *n chunks. */
@@ -469,7 +480,7 @@ static int ref_push(struct plan *pl, uint32_t id, uint32_t n, uint32_t len, stru
 /* Bytes of data up to the next zeros or the slab's end, cut into even parts. */
 static uint32_t even_part(const struct plan *pl)
 {
-	uint32_t most = packer_extent_max(pl->p);
+	uint32_t most = pl->p->settings[pl->s->setting].extent_max;
 	uint64_t rest = 0, parts;
 
 	for (uint32_t i = pl->i; i < pl->s->chunk_count && !pl->s->chunks[i].zeros; i++)
@@ -481,7 +492,8 @@ static uint32_t even_part(const struct plan *pl)
 /* New bytes up to one extent's length, or to where something known begins. */
 static int new_push(struct plan *pl, struct mica_err *err)
 {
-	uint32_t most = packer_extent_max(pl->p), want = even_part(pl), id, n, len;
+	uint32_t most = pl->p->settings[pl->s->setting].extent_max;
+	uint32_t want = even_part(pl), id, n, len;
 	struct extent e = {.la = pl->s->la + pl->off, .off = pl->off, .ref = MICA_EXT_NONE};
 	bool dense = pl->s->chunks[pl->i].dense;
 	int ret = mica_extindex_begin(pl->p->large.index, dense, &id, err);

@@ -111,7 +111,7 @@ int packer_store_raw(struct mica_packer *p, const struct piece *piece, const uns
 		     struct mica_err *err)
 {
 	/* zeros inside a chunk stay; a chunk may be longer than a piece */
-	uint32_t unit = (uint32_t)mica_min(piece->chunk, p->opts->cluster);
+	uint32_t unit = (uint32_t)mica_min(piece->chunk, p->settings[piece->setting].how.cluster);
 	uint32_t pos = 0;
 	int ret = 0;
 

@@ -20,13 +20,14 @@ int packer_ext_add(struct mica_packer *p, uint64_t llen, uint64_t pstart, uint32
 	return mica_extlist_add(&p->cur->exts, p->spool, x, err);
 }
 
-void packer_file_begin(struct mica_packer *p)
+void packer_file_begin(struct mica_packer *p, unsigned int setting)
 {
 	struct mica_extlist exts = p->cur->exts;
 
 	mica_extlist_clear(&exts);
 	*p->cur = (struct store_file){
 		.exts = exts,
+		.setting = (uint8_t)setting,
 		.origin = mica_outfile_pos(p->out),
 		.start = mica_outfile_pos(p->out),
 	};
@@ -46,7 +47,7 @@ static bool file_is_flat(const struct store_file *f)
 static enum mica_data_kind hole_kind(const struct mica_packer *p)
 {
 	const struct mica_extlist *l = &p->cur->exts;
-	bool extents = p->opts->compat.extents && !p->opts->codec.none;
+	bool extents = p->opts->compat.extents && !p->settings[p->cur->setting].how.codec.none;
 
 	return extents && l->end >> mica_extlist_chunk_bits(l) >= HOLE_CHUNKS ? MICA_DATA_EXTENTS
 									      : MICA_DATA_CHUNK;
@@ -80,7 +81,9 @@ int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica
 
 	/* the fragment's place is filled in by another thread */
 	data->kind = (uint8_t)kind;
-	data->alg = (uint8_t)p->opts->codec.alg;
+	data->alg = (uint8_t)p->settings[f->setting].how.codec.alg;
+	if (kind == MICA_DATA_PCLUSTERS)
+		p->stats.algs |= 1u << data->alg; /* the map header names it in any case */
 	data->tail_len = f->tail_len;
 	data->start = f->start;
 	data->blocks = (uint32_t)mica_div_round_up(f->exts.bytes, MICA_BLOCK);
@@ -188,7 +191,7 @@ static int batch_store(struct mica_packer *p, const struct batch *b, struct mica
 		const struct piece *piece = &b->pieces[i];
 
 		if (piece->first) {
-			packer_file_begin(p);
+			packer_file_begin(p, piece->setting);
 			mica_outfile_mark(p->out); /* where a duplicate goes back to */
 			packer_digest_begin(p->file_hash, piece);
 		}

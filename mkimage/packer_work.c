@@ -23,7 +23,8 @@ bool packer_all_zero(const unsigned char *p, size_t len)
 static bool piece_becomes_zeros(const struct mica_packer *p, const struct piece *piece,
 				const unsigned char *in)
 {
-	if (piece->in_len != p->opts->cluster && (piece->first || !p->opts->compat.extents))
+	if (piece->in_len != p->settings[piece->setting].how.cluster &&
+	    (piece->first || !p->opts->compat.extents))
 		return false;
 	return packer_all_zero(in, piece->in_len);
 }
@@ -76,6 +77,7 @@ static int piece_work(struct mica_packer *p, struct packer_worker *w, struct bat
 		      struct piece *piece, struct mica_err *err)
 {
 	const unsigned char *in = b->in + piece->in_off;
+	struct mica_codec *codec;
 	bool stored;
 	long n;
 	int ret;
@@ -95,7 +97,10 @@ static int piece_work(struct mica_packer *p, struct packer_worker *w, struct bat
 	ret = piece_is_stored(p, w, piece, &stored, err);
 	if (ret || stored || piece->in_len < COMPRESS_MIN)
 		return ret;
-	n = mica_compress(w->codec, b->out + b->out_len, piece->in_len - 1, in, piece->in_len, err);
+	ret = packer_codec(p, w, piece->setting, &codec, err);
+	if (ret)
+		return ret;
+	n = mica_compress(codec, b->out + b->out_len, piece->in_len - 1, in, piece->in_len, err);
 	if (n < 0)
 		return (int)n;
 	piece->out_off = b->out_len;

@@ -337,7 +337,7 @@ complete() {
   local value
 
   ln -s "$MICA" mkfs.mica
-  assert_equal "$(complete ./mkfs.mica --compr)" "--compress="
+  assert_equal "$(complete ./mkfs.mica --compress-)" "--compress-rule="
   assert_equal "$(complete "$MICA" mkimage --progress = ne)" never
   mkdir tree
   for option in --compress --compat --progress; do

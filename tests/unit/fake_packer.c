@@ -23,11 +23,13 @@ static struct fake_item *item_new(struct mica_packer *p, struct mica_tinode *ino
 	return item;
 }
 
-int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, uint64_t size,
-		      const struct mica_run *runs, size_t run_count, struct mica_err *err)
+int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const char *path,
+		      uint64_t size, const struct mica_run *runs, size_t run_count,
+		      struct mica_err *err)
 {
 	struct fake_item *item = item_new(p, inode, size);
 
+	(void)path;
 	(void)err;
 	item->has_runs = runs;
 	item->run_count = run_count;

@@ -246,8 +246,8 @@ static int give_file(struct mica_apply *a, const struct entry *e, struct mica_ti
 		if (e->spans[i].kind != SPAN_HOLE)
 			runs[count++] = (struct mica_run){off, e->spans[i].len};
 	}
-	ret = mica_packer_begin(a->packer, inode, maker_size(e), e->declared ? runs : NULL, count,
-				err);
+	ret = mica_packer_begin(a->packer, inode, e->path, maker_size(e), e->declared ? runs : NULL,
+				count, err);
 	return ret ? ret : give_content(a, e, err);
 }
 

@@ -207,7 +207,8 @@ static void clusters(void **state)
 	assert_int_equal(o.build.cluster, 64 << 10);
 	bad("-C 3K", "option -C: 3K is not within 4096..1048576 bytes");
 	bad("-C 2M", "option -C: 2M is not within 4096..1048576 bytes");
-	bad("-C 12K", "option -C: 12K is not a power of two");
+	bad("-C 13000", "option -C: 13000 is not a multiple of 4096 bytes");
+	good("-C 12K");
 	bad("--cluster=", "option --cluster: '' is not a size");
 	bad("--cluster=-4K", "option --cluster: '-4K' is not a size");
 	bad("-C 4KB", "option -C: '4KB' is not a size (a number, with K, M, G or T)");

@@ -89,7 +89,7 @@ int give_runs(const struct span *spans, size_t count, const struct mica_run *run
 	f->spans = spans;
 	f->count = count;
 	f->inode.mode = 0100644;
-	ret = mica_packer_begin(packer, &f->inode, content_size(spans, count), runs, run_count,
+	ret = mica_packer_begin(packer, &f->inode, "", content_size(spans, count), runs, run_count,
 				&err);
 	return ret ? ret : give_spans(spans, count);
 }

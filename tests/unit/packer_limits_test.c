@@ -52,10 +52,10 @@ static void sizes_are_checked(void **state)
 
 	(void)state;
 	start_image("zstd", 64 * K, "6.12");
-	assert_int_equal(mica_packer_begin(packer, &inode, 1ull << 63, NULL, 0, &err),
+	assert_int_equal(mica_packer_begin(packer, &inode, "", 1ull << 63, NULL, 0, &err),
 			 MICA_E_INPUT);
 	assert_string_equal(err.msg, "size 9223372036854775808 is over 2^63 - 1");
-	assert_int_equal(mica_packer_begin(packer, &inode, 10, NULL, 0, &err), 0);
+	assert_int_equal(mica_packer_begin(packer, &inode, "", 10, NULL, 0, &err), 0);
 	assert_int_equal(mica_packer_write(packer, "0123456789x", 11, &err), MICA_E_INPUT);
 	assert_string_equal(err.msg, "more data than the 10 bytes that were announced");
 	assert_int_equal(mica_packer_zeros(packer, UINT64_MAX, &err), MICA_E_INPUT);
@@ -150,7 +150,7 @@ static void given_up_half_way(void **state)
 
 	(void)state;
 	start_image("zstd", 64 * K, "6.12");
-	assert_int_equal(mica_packer_begin(packer, &inode, 10 * M, NULL, 0, &err), 0);
+	assert_int_equal(mica_packer_begin(packer, &inode, "", 10 * M, NULL, 0, &err), 0);
 	for (int i = 0; i < 50; i++)
 		assert_int_equal(mica_packer_write(packer, buf, sizeof(buf), &err), 0);
 	end_image();

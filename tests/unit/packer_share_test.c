@@ -409,7 +409,8 @@ static void a_packer_can_be_dropped_at_any_time(void **state)
 		out.fail_at = fail ? 1 * M : 0;
 		for (int i = 0; i < 3; i++) {
 			files[i].inode.mode = 0100644;
-			if (mica_packer_begin(packer, &files[i].inode, 5 * M + 100, NULL, 0, &err))
+			if (mica_packer_begin(packer, &files[i].inode, "", 5 * M + 100, NULL, 0,
+					      &err))
 				break;
 			if (give_spans(large, 1) == 0)
 				fail_msg("too short, and nobody noticed");

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "build.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "../lib/util.h"
 #include "bases.h"
 #include "emit.h"
+#include "ending.h"
 #include "layer_queue.h"
 #include "outfile.h"
 #include "packer.h"
@@ -137,17 +137,12 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 static int build_open_masked(struct build *b, const char *target, struct mica_report *report,
 			     struct mica_err *err)
 {
-	sigset_t ending, old;
+	sigset_t old;
 	int ret;
 
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGINT);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGHUP);
-	sigaddset(&ending, SIGQUIT);
-	pthread_sigmask(SIG_BLOCK, &ending, &old);
+	mica_ending_hold(&old);
 	ret = build_open(b, target, report, err);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	mica_ending_restore(&old);
 	return ret;
 }
 

@@ -341,6 +341,8 @@ int mica_outfile_rest(struct mica_outfile *f, struct mica_err *err)
 {
 	int ret = outfile_cut(f, err);
 
+	if (!ret && fsync(f->tmp.fd) < 0)
+		ret = mica_err_sys(err, errno, "%s: sync", f->path);
 	free(f->buf);
 	f->buf = NULL;
 	return ret;
@@ -351,6 +353,11 @@ int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err)
 	int ret = outfile_cut(f, err);
 
 	return ret ? ret : mica_tmpfile_publish(&f->tmp, f->path, err);
+}
+
+bool mica_outfile_is_placed(const struct mica_outfile *f)
+{
+	return f->tmp.placed;
 }
 
 void mica_outfile_abandon(struct mica_outfile *f)

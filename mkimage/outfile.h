@@ -10,6 +10,7 @@
 #ifndef MICA_MKIMAGE_OUTFILE_H
 #define MICA_MKIMAGE_OUTFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -75,11 +76,14 @@ int mica_outfile_whole_io(const struct mica_outfile *f, struct mica_io **out, st
 int mica_outfile_append_file(struct mica_outfile *f, int fd, uint64_t len, const char *name,
 			     struct mica_err *err);
 
-/* All is written and patched; what memory it took is given back until it is published. */
+/* All is written and patched: it is synced, and what memory it took is given back. */
 int mica_outfile_rest(struct mica_outfile *f, struct mica_err *err);
 
 /* Set the size, sync, give it the target's name and sync the directory. */
 int mica_outfile_publish(struct mica_outfile *f, struct mica_err *err);
+
+/* It has the target's name, though the directory's sync may have failed. */
+bool mica_outfile_is_placed(const struct mica_outfile *f);
 
 /* Drops the file when it was not published. */
 void mica_outfile_free(struct mica_outfile *f);

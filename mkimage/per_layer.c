@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "../lib/util.h"
+#include "ending.h"
 #include "outfile.h"
 #include "stack.h"
 
@@ -25,6 +26,7 @@ struct job {
 	pthread_t thread;
 	bool started;
 	struct mica_outfile *out; /* owned; NULL: not made, or failed */
+	bool fresh;		  /* its name was free */
 	uint64_t done, total;	  /* bytes read */
 	struct mica_err err;	  /* code 0: none */
 };
@@ -207,18 +209,39 @@ static int jobs_error(const struct engine *e, struct mica_err *err)
 	return 0;
 }
 
+/* Back to none of them. What took an older image's place stays: that one is gone. */
+static void jobs_retract(struct engine *e)
+{
+	for (size_t i = 0; i < e->layers->count; i++)
+		if (e->jobs[i].fresh && mica_outfile_is_placed(e->jobs[i].out))
+			unlink(mica_outfile_path(e->jobs[i].out));
+}
+
+/* All is synced already, so that this takes no time, in which no signal may come. */
 static int jobs_publish(struct engine *e, struct mica_err *err)
 {
+	sigset_t old;
+	int ret = 0;
+
+	mica_ending_hold(&old);
 	for (size_t i = 0; i < e->layers->count; i++) {
 		struct job *job = &e->jobs[i];
-		int ret = mica_outfile_publish(job->out, err);
+		struct mica_err own = {0};
 
-		while (ret && i-- > 0)
-			unlink(e->targets[i]);
-		if (ret)
-			return ret;
+		job->fresh = access(mica_outfile_path(job->out), F_OK) < 0;
+		if (!mica_outfile_publish(job->out, &own))
+			continue;
+		/* the first error counts, unless one of them takes all back */
+		if (!ret || !mica_outfile_is_placed(job->out))
+			*err = own;
+		ret = own.code;
+		if (mica_outfile_is_placed(job->out))
+			continue;
+		jobs_retract(e);
+		break;
 	}
-	return 0;
+	mica_ending_restore(&old);
+	return ret;
 }
 
 static void engine_cleanup(struct engine *e)

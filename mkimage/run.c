@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../lib/json.h"
 #include "../lib/util.h"
 #include "../lib/uuid.h"
+#include "ending.h"
 #include "layers.h"
 #include "outfile.h"
 #include "per_layer.h"
@@ -18,6 +20,7 @@
 static struct mica_outfile *_Atomic lone_outfile;
 static struct mica_outfile *_Atomic *outfiles = &lone_outfile;
 static size_t outfile_count = 1;
+static const char *_Atomic made_dir; /* for them; NULL: none */
 
 static void on_fatal_signal(int sig)
 {
@@ -27,19 +30,21 @@ static void on_fatal_signal(int sig)
 		if (f)
 			mica_outfile_abandon(f);
 	}
+	/* fails if an image is there already */
+	if (made_dir)
+		rmdir(made_dir);
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
 
 static void catch_signals(void)
 {
-	static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	struct sigaction sa = {.sa_handler = on_fatal_signal}, old;
 
 	/* what was ignored stays so: nohup(1), jobs in the background */
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
-		if (!sigaction(fatal[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaction(fatal[i], &sa, NULL);
+	for (size_t i = 0; i < sizeof(mica_ending) / sizeof(mica_ending[0]); i++)
+		if (!sigaction(mica_ending[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(mica_ending[i], &sa, NULL);
 	/* these come back as errors of write(2), which say what was written */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -212,12 +217,17 @@ static int run_per_layer(struct run *run, const char *out, const struct mica_lay
 		.progress = show_progress, .outfile = note_outfile_of, .ctx = run};
 	cleanup_free struct mica_build_stats *stats = calloc(layers->count + 1, sizeof(*stats));
 	char **targets = NULL;
+	sigset_t old;
 	bool made;
 	int ret;
 
 	if (!stats)
 		return mica_err_nomem(err);
+	mica_ending_hold(&old);
 	ret = mica_per_layer_names(out, layers, &targets, &made, err);
+	if (!ret && made)
+		made_dir = out;
+	mica_ending_restore(&old);
 	if (ret)
 		return ret;
 	ret = mica_per_layer(targets, layers, build, o->user_overlay, &run->report, &events, stats,
@@ -260,13 +270,26 @@ static int run_build(struct run *run, const char *image, const struct mica_layer
 	return 0;
 }
 
+/* The path of something in the directory dir; NULL: it is none. */
+static char *path_inside(const char *dir)
+{
+	struct stat st;
+	char *path;
+
+	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || asprintf(&path, "%s/.", dir) < 0)
+		return NULL;
+	return path;
+}
+
 int mica_run(const char *verb, const char *image, const char *const *operands, unsigned int count,
 	     const struct mica_platform *platform, const struct mica_build_opts *build,
 	     const struct mica_run_opts *o, struct mica_err *err)
 {
 	struct run run = {.report = {.warn = print_warning}, .verb = verb};
+	/* beside the images, which may lie in a directory that is there */
+	cleanup_free char *inside = o->per_layer ? path_inside(image) : NULL;
 	struct mica_layers_opts list = {.platform = platform,
-					.scratch = image,
+					.scratch = inside ? inside : image,
 					.ignore_zeros = o->ignore_zeros,
 					.report = &run.report};
 	struct mica_layers layers cleanup(mica_layers_free) = {0};

@@ -95,6 +95,7 @@ int mica_tmpfile_open(const char *target, bool keep, struct mica_tmpfile *out, s
 
 	out->fd = -1;
 	atomic_init(&out->named, false);
+	out->placed = false;
 	ret = dir_of(target, dir, err);
 	if (ret)
 		return ret;
@@ -186,6 +187,7 @@ int mica_tmpfile_publish(struct mica_tmpfile *t, const char *target, struct mica
 		else
 			atomic_store(&t->named, false);
 	}
+	t->placed = !ret;
 	return ret ? ret : dir_sync(t, target, err);
 }
 

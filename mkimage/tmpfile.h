@@ -14,6 +14,7 @@
 struct mica_tmpfile {
 	int fd;
 	atomic_bool named;   /* it has, or may have, the temporary name */
+	bool placed;	     /* it has the target's name */
 	char name[PATH_MAX]; /* whole before .named is set: a signal handler reads it */
 };
 

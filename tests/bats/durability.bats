@@ -25,15 +25,37 @@ sample_layers() {
   text 70000 >high/hidden
   tar --format=pax --sort=name --xattrs -C low -cf low.tar .
   tar --format=pax --sort=name -C high -cf high.tar .
-  "$MICA" mkimage --quiet whole low.tar high.tar
+  builds mkimage --quiet -j 1 target/image low.tar high.tar
+}
+
+# builds ARGUMENT...: what is tested from here on, and what comes of it
+builds() {
+  BUILD=("$MICA" "$@")
+  "${BUILD[@]}"
+  rm -rf whole
+  if [ -e target/image ]; then mv target/image whole; else cp -r target whole && rm -r target/*; fi
+}
+
+# The layers of the sample as images of their own, for mica merge.
+sample_images() {
+  sample_layers 100000 20000
+  mkimage low.erofs low.tar
+  mkimage high.erofs high.tar
 }
 
 # whole_or_none [--old]: the target is the image or, with --old, the older one;
-# there is nothing else. Prints which.
+# there is nothing else. Prints which. Of several images there are all or none.
 whole_or_none() {
   local found old=${1:-}
   found=$(ls -A target)
-  if [ "$found" = "${old:+image}" ] && { [ -z "$old" ] || [ "$(cat target/image)" = old ]; }; then
+  if [ -d whole ]; then
+    if [ -z "$found" ]; then
+      echo none
+    else
+      diff -r whole target >&2 || fail "in target: $(ls -lA target)"
+      echo whole
+    fi
+  elif [ "$found" = "${old:+image}" ] && { [ -z "$old" ] || [ "$(cat target/image)" = old ]; }; then
     echo none
   elif [ "$found" = image ] && cmp -s whole target/image; then
     echo whole
@@ -42,9 +64,9 @@ whole_or_none() {
   fi
 }
 
-# traced OPTION...: a build of the sample under strace, which says what it did in `log`
+# traced OPTION...: a build under strace, which says what it did in `log`
 traced() {
-  strace -f -qq -o log "$@" "$MICA" mkimage --quiet target/image low.tar high.tar
+  strace -f -qq -o log "$@" "${BUILD[@]}"
 }
 
 require_strace() {
@@ -71,17 +93,18 @@ require_strace() {
   assert_equal "$(ls -A tmp)" ''
 }
 
-# fails_everywhere CALL ERROR: CALL fails with ERROR at its first, second, ... time
+# fails_everywhere CALL ERROR [--old|'']: CALL fails with ERROR at its first, second, ... time;
+# also over an older image
 fails_everywhere() {
   local call=$1 error=$2 n=0 old
-  for old in '' --old; do
+  for old in '' ${3---old}; do
     for ((n = 1; n < 100; n++)); do
-      rm -f target/image
+      rm -f target/*
       [ -z "$old" ] || echo old >target/image
       run traced -e "trace=$call" -e "inject=$call:error=$error:when=$n"
       grep -q INJECTED log || break
       [ "$status" = 1 ] || fail "$call number $n failed, but the status is $status" "$(cat log)"
-      assert_has 'mica mkimage: '
+      assert_has "mica ${BUILD[1]}: "
       if [[ $output == *'whole and in place'* ]]; then
         assert_equal "$(whole_or_none "$old")" whole
       else
@@ -92,7 +115,7 @@ fails_everywhere() {
     assert_status 0
     [ $n -gt 1 ] || fail "$call is not called"
   done
-  cmp whole target/image
+  assert_equal "$(whole_or_none)" whole
 }
 
 @test "an error of any write, sync or renaming" {
@@ -140,19 +163,55 @@ P
   [ $met -gt 5 ]
 }
 
-@test "file systems of every size that is too small" {
-  require_root
-  sample_layers 100000
-  local size need last=''
-  need=$(($(stat -c %s whole) / 1024))
-  for ((size = 4; size < 2 * need + 64; size += 12)); do
+@test "an error of any call that a merge makes" {
+  require_strace
+  sample_images
+  local flat
+  for flat in '' --flat; do
+    rm -f target/*
+    builds merge --quiet $flat target/image low.erofs high.erofs
+    fails_everywhere pwrite64 ENOSPC ''
+    fails_everywhere ftruncate EIO ''
+    fails_everywhere fsync EIO
+    fails_everywhere linkat EIO ''
+  done
+  # how the layers' blocks come: shared, copied by the kernel, or read and written
+  fails_everywhere copy_file_range EIO ''
+  fails_everywhere copy_file_range ENOSPC
+  traced -e inject=copy_file_range:error=EXDEV
+  assert_equal "$(whole_or_none)" whole
+}
+
+@test "an error of any call that --per-layer makes" {
+  require_strace
+  sample_layers 100000 20000
+  builds mkimage --quiet -j 2 --per-layer target low.tar high.tar
+  assert_equal "$(ls whole | wc -l)" 2
+  fails_everywhere pwrite64 EIO ''
+  fails_everywhere ftruncate ENOSPC ''
+  fails_everywhere fsync EIO ''
+  fails_everywhere linkat EIO ''
+  # what took an older image's place stays, what is new goes
+  echo old >target/000.erofs
+  rm -f target/001.erofs
+  run traced -e inject=linkat:error=EIO:when=3
+  assert_status 1
+  assert_equal "$(ls -A target)" 000.erofs
+  cmp target/000.erofs whole/000.erofs
+}
+
+# too_small STEP: the build on file systems of every STEP-th KiB, up to one that is enough
+too_small() {
+  local size need last='' step=$1
+  need=$(du -sk --apparent-size whole | cut -f1)
+  for ((size = 4; size < 2 * need + 64; size += step)); do
     mount -t tmpfs -o size=${size}k tmpfs target
     echo target >>"$(mounts_file)"
-    run "$MICA" mkimage --quiet target/image low.tar high.tar
+    run "${BUILD[@]}"
     if [ "$status" = 0 ]; then
       assert_equal "$(whole_or_none)" whole
     else
-      assert_has 'target/image: '
+      assert_has ': target/'
       assert_has 'No space left on device'
       assert_equal "$(whole_or_none)" none
       assert_equal "$(df --output=used target | tail -1 | tr -d ' ')" 0
@@ -161,6 +220,21 @@ P
     unmount target
   done
   assert_equal "$last" 0
+}
+
+@test "file systems of every size that is too small" {
+  require_root
+  sample_layers 100000
+  too_small 12
+  builds mkimage --quiet --per-layer target low.tar high.tar
+  too_small 20
+}
+
+@test "file systems of every size that is too small for a merge" {
+  require_root
+  sample_images
+  builds merge --quiet --flat target/image low.erofs high.erofs
+  too_small 12
 }
 
 # disk SIZE-OF-THE-STORE: target is an ext4 of 64 MiB on a device whose store holds only that
@@ -236,30 +310,39 @@ P
 # system call of its main thread, and at each of the last ones; --old: over an
 # older image; with an option of strace
 killed_everywhere() {
-  local signal=$1 step=$2 old=${3:-} option=${4:-} n calls results=''
-  local build=("$MICA" mkimage --quiet -j 1 target/image low.tar high.tar)
-  strace -qq -o log "${build[@]}"
-  calls=$(grep -vc '^[+-]' log)
+  local signal=$1 step=$2 old=${3:-} option=${4:-} n name time results='' calls killed=0
+  rm -f target/*
+  strace -qq -o log ${option:+"$option"} "${BUILD[@]}"
+  # strace counts the calls of each name by themselves
+  awk -F'(' '/^[a-z]/ { print $1, ++n[$1] }' log >calls
+  calls=$(wc -l <calls)
   [ "$calls" -gt 100 ]
-  for ((n = 20; n <= calls; n += n + 30 < calls ? step : 1)); do
-    rm -f target/image
+  n=0
+  while read -r name time; do
+    n=$((n + 1))
+    [ $((n % step)) = 0 ] || [ $((calls - n)) -lt 30 ] || continue
+    # not the call that the option is for, nor those whose number varies
+    [[ $name != exit_group && $name != futex && $option != *"=$name:"* ]] || continue
+    rm -f target/*
     [ -z "$old" ] || echo old >target/image
-    strace -qq -o log -e "inject=all:signal=$signal:when=$n" ${option:+"$option"} \
-      "${build[@]}" 2>/dev/null || true
+    strace -qq -o log -e "inject=$name:signal=$signal:when=$time" ${option:+"$option"} \
+      "${BUILD[@]}" 2>/dev/null || true
+    ! grep -q 'killed by SIG' log || killed=$((killed + 1))
     # SIGKILL between the two calls that put an image in an older one's place
     if [ -n "$old" ] && [ "$signal" = KILL ] && ! grep -q '^rename(.*= 0' log; then
       rm -f target/.mica-*.tmp
     fi
     results+=" $(whole_or_none "$old")" || return
-  done
-  # both came about
+  done <calls
+  # both came about, and by signals
+  [ "$killed" -gt 20 ] || fail "killed $killed times only"
   [[ $results == *none*whole* ]] || fail "$results"
 }
 
 @test "kill -9 at any call" {
   require_strace
   sample_layers 20000
-  killed_everywhere KILL 9
+  killed_everywhere KILL 19
   killed_everywhere KILL 29 --old
 }
 
@@ -284,29 +367,70 @@ killed_everywhere() {
   killed_everywhere TERM 19 --old "$at"
 }
 
-@test "signals at random moments" {
-  sample_layers 3000000
-  python3 - "$MICA" <<'P'
+@test "signals at any call of a merge" {
+  require_strace
+  sample_images
+  builds merge --quiet --flat target/image low.erofs high.erofs
+  killed_everywhere KILL 19
+  killed_everywhere INT 29 --old
+}
+
+# Here only SIGKILL can come between the names of two images.
+@test "signals at any call of --per-layer" {
+  require_strace
+  sample_layers 20000
+  builds mkimage --quiet -j 1 --per-layer target/%n low.tar high.tar
+  killed_everywhere INT 9
+  killed_everywhere TERM 29
+  # nor is a directory left that was made for them
+  builds mkimage --quiet -j 1 --per-layer target/new low.tar high.tar
+  mv whole/new whole.new
+  local name time made
+  strace -qq -o log "${BUILD[@]}"
+  awk -F'(' '/^[a-z]/ { print $1, ++n[$1] } /^mkdir/ { from = NR } END { print from }' log >calls
+  made=$(tail -1 calls)
+  tail -n +"$((made - 5))" calls | grep -v '^[0-9]\|exit_group' >some
+  while read -r name time; do
+    rm -rf target/new
+    strace -qq -o log -e "inject=$name:signal=INT:when=$time" "${BUILD[@]}" || true
+    [ ! -e target/new ] || diff -r whole.new target/new
+  done <some
+}
+
+# random_moments IMAGE...: the build is killed KILLS (12) times by each signal; then there are all
+# of these images or none, but that SIGKILL may come between them
+random_moments() {
+  KILLS=${KILLS:-12} python3 - "${BUILD[@]}" -- "$@" <<'P'
 import os, random, signal, subprocess, sys, time
 random.seed(1)
-whole = open("whole", "rb").read()
-build = [sys.argv[1], "mkimage", "--quiet", "target/image", "low.tar", "high.tar"]
+at = sys.argv.index("--")
+build, names = sys.argv[1:at], sorted(sys.argv[at + 1:])
+whole = {n: open("whole/" + n if os.path.isdir("whole") else "whole", "rb").read() for n in names}
 start = time.time()
 subprocess.run(build, check=True)
 span = time.time() - start
 seen = set()
 for sig in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-    for i in range(12):
-        if os.path.exists("target/image"):
-            os.unlink("target/image")
+    for i in range(int(os.environ["KILLS"])):
+        for n in os.listdir("target"):
+            os.unlink("target/" + n)
         p = subprocess.Popen(build)
         time.sleep(random.random() * span * 1.1)
         p.send_signal(sig)
         p.wait()
-        left = os.listdir("target")
-        assert left in ([], ["image"]), left
-        assert not left or open("target/image", "rb").read() == whole
+        left = sorted(os.listdir("target"))
+        assert left in ([], names) or sig == signal.SIGKILL and set(left) < set(names), left
+        for n in left:
+            assert open("target/" + n, "rb").read() == whole[n], n
         seen.add(bool(left))
 assert len(seen) == 2, seen
 P
+}
+
+@test "signals at random moments" {
+  sample_layers 3000000
+  builds mkimage --quiet target/image low.tar high.tar
+  random_moments image
+  builds mkimage --quiet -j 3 --per-layer target low.tar high.tar low.tar
+  random_moments 00{0,1,2}.erofs
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "per_layer.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -92,6 +93,17 @@ static void job_outfile(void *ctx, struct mica_outfile *f)
 		e->events->outfile(e->events->ctx, job->index, f);
 }
 
+/*
+ * glibc keeps what is freed in arenas of threads; those of the next build may get
+ * others, and then what was kept counts twice.
+ */
+static void memory_return(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 static void *job_main(void *arg)
 {
 	struct job *job = arg;
@@ -104,6 +116,7 @@ static void *job_main(void *arg)
 
 	if (!ret)
 		ret = mica_outfile_rest(job->out, &err);
+	memory_return();
 	if (ret)
 		mica_stack_cancel(e->stack);
 	pthread_mutex_lock(&e->lock);

@@ -478,8 +478,11 @@ void mica_packer_free(struct mica_packer *p)
 		return;
 	mica_pipe_free(p->pipe);
 	for (unsigned int i = 0; p->workers && i < p->worker_count; i++) {
-		for (unsigned int k = 0; k < p->setting_count; k++)
+		for (unsigned int k = 0; k < p->setting_count; k++) {
 			mica_codec_free(p->workers[i].codecs[k]);
+			mica_codec_free(p->workers[i].quick[k]);
+		}
+		mica_codec_free(p->workers[i].probe);
 		mica_keyhash_free(p->workers[i].hash);
 	}
 	free(p->workers);

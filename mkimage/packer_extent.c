@@ -42,14 +42,24 @@ size_t packer_encoded_room(uint32_t len)
 	return len + len / 32 + 1024;
 }
 
-int packer_encode(struct mica_codec *codec, bool plain_fits, const void *in, uint32_t len,
-		  unsigned char *out, uint32_t *out_len, struct mica_err *err)
+int packer_encode(struct mica_packer *p, struct packer_worker *w, unsigned int setting,
+		  bool plain_fits, const void *in, uint32_t len, unsigned char *out,
+		  uint32_t *out_len, struct mica_err *err)
 {
+	struct mica_codec *codec;
+	bool noise;
 	long n;
+	int ret;
 
 	*out_len = 0;
 	if (plain_fits && len < COMPRESS_MIN)
 		return 0;
+	ret = packer_probe(p, w, setting, in, len, out, &noise, err);
+	if (ret || (noise && plain_fits))
+		return ret;
+	ret = packer_codec(p, w, setting, noise, &codec, err);
+	if (ret)
+		return ret;
 	n = mica_compress(codec, out, plain_fits ? len - 1 : packer_encoded_room(len), in, len,
 			  err);
 	if (n < 0)
@@ -130,17 +140,14 @@ int packer_extent_write(struct mica_packer *p, unsigned int setting, const unsig
 int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct segment *s,
 			struct mica_err *err)
 {
-	struct mica_codec *codec;
 	uint32_t len = 0;
-	int ret = packer_codec(p, w, s->setting, &codec, err);
+	int ret;
 
-	if (ret)
-		return ret;
 	for (uint32_t i = 0; i < s->count; i++) {
 		memcpy(s->in + len, s->hoard->data + s->parts[i].off, s->parts[i].len);
 		len += s->parts[i].len;
 	}
-	ret = packer_encode(codec, s->plain_fits, s->in, len, s->out, &s->out_len, err);
+	ret = packer_encode(p, w, s->setting, s->plain_fits, s->in, len, s->out, &s->out_len, err);
 	if (s->plain_fits && s->out_len && !encoding_pays(p, len, s->out_len))
 		s->out_len = 0;
 	return ret;
@@ -172,16 +179,15 @@ int packer_packed_publish(struct mica_packer *p, struct mica_err *err)
 int packer_extents_work(struct mica_packer *p, struct packer_worker *w, struct extents *x,
 			struct mica_err *err)
 {
-	struct mica_codec *codec;
-	int ret = packer_codec(p, w, x->slab->setting, &codec, err);
+	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < x->count; i++) {
 		struct extent *e = &x->v[i];
 
 		if (e->zeros || e->ref != MICA_EXT_NONE)
 			continue;
-		ret = packer_encode(codec, e->plain_fits, x->slab->data + e->off, e->len, e->out,
-				    &e->out_len, err);
+		ret = packer_encode(p, w, x->slab->setting, e->plain_fits, x->slab->data + e->off,
+				    e->len, e->out, &e->out_len, err);
 		if (e->plain_fits && e->out_len && !encoding_pays(p, e->len, e->out_len))
 			e->out_len = 0;
 	}

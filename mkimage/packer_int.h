@@ -48,6 +48,8 @@ enum piece_mode {
 struct packer_setting {
 	struct mica_compression how;
 	uint8_t number;
+	bool slow; /* what looks like noise is compressed as quick says, if at all */
+	struct mica_codec_spec quick;
 	bool shares;	     /* extents of its algorithm can be in one file with those of others */
 	uint32_t extent_max; /* bytes of a file that become one extent at most */
 	struct mica_gear gear;
@@ -191,7 +193,8 @@ struct store_file {
 };
 
 struct packer_worker {
-	struct mica_codec *codecs[MICA_COMPRESSIONS_MAX]; /* each made when it is needed first */
+	/* each made when it is needed first */
+	struct mica_codec *codecs[MICA_COMPRESSIONS_MAX], *quick[MICA_COMPRESSIONS_MAX], *probe;
 	struct mica_keyhash *hash;
 };
 
@@ -342,12 +345,24 @@ bool packer_plain_fits(const struct mica_packer *p, uint64_t la, uint64_t len, b
 uint32_t packer_extent_max(const struct mica_compat *compat, uint32_t cluster);
 /* Room for an encoded extent that must not be plain, however little it shrinks. */
 size_t packer_encoded_room(uint32_t len);
-/* The worker's compressor for a setting; not for none. */
-int packer_codec(struct mica_packer *p, struct packer_worker *w, unsigned int setting,
+/* The worker's compressor for a setting, or for its noise; not for none. */
+int packer_codec(struct mica_packer *p, struct packer_worker *w, unsigned int setting, bool noise,
 		 struct mica_codec **out, struct mica_err *err);
+/*
+ * Whether these bytes look as if they were compressed or encrypted: their values differ
+ * in frequency by one part of most at most, as a mean square.
+ */
+bool packer_looks_dense(const unsigned char *p, size_t len, unsigned int most);
+/* Whether spec is so slow that noise should be found before; quick: what is good for it. */
+bool packer_quick_find(const struct mica_codec_spec *spec, struct mica_codec_spec *quick);
+/* *noise: the setting's compressor would take long and gain nothing. scratch: len bytes. */
+int packer_probe(struct mica_packer *p, struct packer_worker *w, unsigned int setting,
+		 const void *in, uint32_t len, unsigned char *scratch, bool *noise,
+		 struct mica_err *err);
 /* Compress, or *out_len 0: store it plain. */
-int packer_encode(struct mica_codec *codec, bool plain_fits, const void *in, uint32_t len,
-		  unsigned char *out, uint32_t *out_len, struct mica_err *err);
+int packer_encode(struct mica_packer *p, struct packer_worker *w, unsigned int setting,
+		  bool plain_fits, const void *in, uint32_t len, unsigned char *out,
+		  uint32_t *out_len, struct mica_err *err);
 /* Encoded bytes, or (out_len 0) plain ones, as the next extent of p->cur. */
 int packer_extent_write(struct mica_packer *p, unsigned int setting, const unsigned char *in,
 			uint32_t len, const unsigned char *out, uint32_t out_len, struct placed *at,

@@ -228,29 +228,10 @@ int packer_large_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err
 	return ret;
 }
 
+/* Such data is cut at blocks, so that it can be stored plain. */
+#define DENSE_MOST 16u
+
 /* --- looking ------------------------------------------------------------------ */
-
-/*
- * Whether bytes look as if they were compressed or encrypted: all values are about
- * as frequent. Such data is cut at blocks, so that it can be stored plain.
- */
-static bool looks_dense(const unsigned char *p, size_t len)
-{
-	enum { STEP = 64, RUN = 4 };
-	uint64_t counts[256] = {0}, samples = 0, squares = 0;
-
-	if (len < MICA_BLOCK)
-		return false;
-	for (size_t i = 0; i + RUN <= len; i += STEP) {
-		for (unsigned int k = 0; k < RUN; k++)
-			counts[p[i + k]]++;
-		samples += RUN;
-	}
-	for (unsigned int i = 0; i < 256; i++)
-		squares += counts[i] * counts[i];
-	/* random bytes: samples^2 / 256 + samples on average; that and a little more */
-	return squares < samples * samples / 256 / 16 * 17 + samples / 2 * 3;
-}
 
 static int chunk_add(struct packer_worker *w, struct slab *s, const unsigned char *p, uint32_t len,
 		     bool dense, struct mica_err *err)
@@ -271,7 +252,7 @@ static int run_look(struct mica_packer *p, struct packer_worker *w, struct slab 
 		    uint32_t end, struct mica_err *err)
 {
 	const struct mica_gear *gear = &p->settings[s->setting].gear;
-	bool dense = looks_dense(s->data + off, end - off);
+	bool dense = packer_looks_dense(s->data + off, end - off, DENSE_MOST);
 	int ret = 0;
 
 	while (!ret && off < end) {

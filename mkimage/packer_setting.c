@@ -21,6 +21,7 @@ static void setting_set(struct mica_packer *p, unsigned int i, const struct mica
 
 	s->how = *how;
 	s->number = (uint8_t)i;
+	s->slow = packer_quick_find(&how->codec, &s->quick);
 	s->extent_max = packer_extent_max(&p->opts->compat, how->cluster);
 	mica_gear_init(&s->gear, how->cluster);
 	p->cluster_max = (uint32_t)mica_max(p->cluster_max, how->cluster);
@@ -59,15 +60,16 @@ void packer_settings_free(struct mica_packer *p)
 	free(p->settings);
 }
 
-int packer_codec(struct mica_packer *p, struct packer_worker *w, unsigned int setting,
+int packer_codec(struct mica_packer *p, struct packer_worker *w, unsigned int setting, bool noise,
 		 struct mica_codec **out, struct mica_err *err)
 {
 	const struct packer_setting *s = &p->settings[setting];
+	struct mica_codec **codec = noise ? &w->quick[setting] : &w->codecs[setting];
 	int ret = 0;
 
-	if (!w->codecs[setting])
-		ret = mica_compressor_new(&s->how.codec, mica_max(s->how.cluster, s->extent_max),
-					  &w->codecs[setting], err);
-	*out = w->codecs[setting];
+	if (!*codec)
+		ret = mica_compressor_new(noise ? &s->quick : &s->how.codec,
+					  mica_max(s->how.cluster, s->extent_max), codec, err);
+	*out = *codec;
 	return ret;
 }

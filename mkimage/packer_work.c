@@ -5,9 +5,6 @@
 #include "../lib/util.h"
 #include "packer_int.h"
 
-/* Shorter pieces cannot win against the frame around them. */
-#define COMPRESS_MIN 32
-
 bool packer_all_zero(const unsigned char *p, size_t len)
 {
 	/* equal to itself shifted by one byte: memcmp is the fastest scan there is */
@@ -77,9 +74,7 @@ static int piece_work(struct mica_packer *p, struct packer_worker *w, struct bat
 		      struct piece *piece, struct mica_err *err)
 {
 	const unsigned char *in = b->in + piece->in_off;
-	struct mica_codec *codec;
 	bool stored;
-	long n;
 	int ret;
 
 	if (piece->zeros)
@@ -95,18 +90,13 @@ static int piece_work(struct mica_packer *p, struct packer_worker *w, struct bat
 	if (ret || piece->mode == PIECE_RAW)
 		return ret;
 	ret = piece_is_stored(p, w, piece, &stored, err);
-	if (ret || stored || piece->in_len < COMPRESS_MIN)
+	if (ret || stored)
 		return ret;
-	ret = packer_codec(p, w, piece->setting, &codec, err);
-	if (ret)
-		return ret;
-	n = mica_compress(codec, b->out + b->out_len, piece->in_len - 1, in, piece->in_len, err);
-	if (n < 0)
-		return (int)n;
 	piece->out_off = b->out_len;
-	piece->out_len = (uint32_t)n;
-	b->out_len += (uint32_t)n;
-	return 0;
+	ret = packer_encode(p, w, piece->setting, true, in, piece->in_len, b->out + b->out_len,
+			    &piece->out_len, err);
+	b->out_len += piece->out_len;
+	return ret;
 }
 
 static int batch_work(struct mica_packer *p, struct packer_worker *w, struct batch *b,

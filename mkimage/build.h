@@ -73,7 +73,7 @@ static inline uint32_t mica_tail_max(const struct mica_build_opts *opts)
 
 struct mica_packer_stats {
 	uint64_t bytes_in;     /* file contents, holes included */
-	uint64_t bytes_dup;    /* of them, in files that were stored already */
+	uint64_t bytes_dup;    /* of them, what was stored already */
 	uint64_t bytes_stored; /* data area, without inline tails */
 	bool shared;	       /* extents are shared between files */
 	bool zero_extents;     /* zeros are stored as long compressed extents */

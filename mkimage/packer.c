@@ -459,6 +459,8 @@ int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out
 	if (!ret)
 		ret = packer_large_init(p, err);
 	if (!ret)
+		ret = packer_chunks_init(p, err);
+	if (!ret)
 		ret = packer_init_workers(p, err);
 	if (!ret)
 		ret = packer_init_back(p, err);
@@ -498,6 +500,7 @@ void mica_packer_free(struct mica_packer *p)
 	mica_dedupe_free(p->dedupe);
 	packer_hoard_free(p);
 	packer_large_free(p);
+	packer_chunks_free(p);
 	free(p->placed);
 	packer_settings_free(p);
 	mica_extlist_free(&p->file.exts);

@@ -23,6 +23,7 @@
 #include "../lib/codec.h"
 #include "../lib/keyhash.h"
 #include "../lib/pipe.h"
+#include "blockindex.h"
 #include "build.h"
 #include "data.h"
 #include "dedupe.h"
@@ -187,6 +188,9 @@ struct store_file {
 	uint8_t setting;
 	bool any_encoded; /* one of the extents is compressed */
 	bool any_hole;
+	uint64_t repeats;    /* bytes in blocks that were stored before */
+	uint64_t shared;     /* of them, bytes that are not stored again */
+	uint32_t index_mark; /* blocks in the index before the file */
 	unsigned char tail[MICA_BLOCK];
 	uint32_t tail_len;
 	bool tail_encoded;
@@ -239,6 +243,14 @@ struct packer_large {
 	bool full;     /* it shares extents that the compact index cannot say */
 };
 
+/* Uncompressed files: the blocks of the piece that is being stored. */
+struct packer_chunks {
+	struct mica_blockindex *index;
+	const unsigned char *digests;
+	uint32_t *at; /* where each lies already, MICA_BLOCKINDEX_NONE: it has to be stored */
+	uint32_t count;
+};
+
 struct mica_packer {
 	const struct mica_build_opts *opts;
 	struct mica_outfile *out;
@@ -277,6 +289,7 @@ struct mica_packer {
 	/* back; only in pipe->finish */
 	struct store_file file, big, packed; /* one for each route */
 	struct store_file *cur;
+	struct packer_chunks chunks;
 	struct mica_tinode packed_inode;
 	struct placed *placed;
 	uint32_t placed_count, placed_cap;
@@ -371,6 +384,19 @@ int packer_extent_write(struct mica_packer *p, unsigned int setting, const unsig
 int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica_tinode *inode,
 			struct mica_err *err);
 
+/* Blocks of uncompressed files: what workers do, with the digests in b->out. */
+int packer_chunks_init(struct mica_packer *p, struct mica_err *err);
+void packer_chunks_free(struct mica_packer *p);
+int packer_chunks_hash(const struct mica_packer *p, struct packer_worker *w, struct batch *b,
+		       struct piece *piece, struct mica_err *err);
+/* What of a piece is shared; asked for by the position in it, MICA_BLOCKINDEX_NONE: not this. */
+void packer_chunks_plan(struct mica_packer *p, const struct piece *piece,
+			const unsigned char *digests);
+uint32_t packer_chunks_at(const struct mica_packer *p, uint32_t pos);
+/* These bytes of the piece are at start in the image now. */
+int packer_chunks_stored(struct mica_packer *p, uint32_t pos, uint32_t len, uint64_t start,
+			 struct mica_err *err);
+
 /*
  * A file's digest is that of its mode and of its pieces' digests. Start, add,
  * and both in one step for a file that is a single piece.
@@ -389,7 +415,7 @@ int packer_align(struct mica_packer *p, struct mica_err *err);
 
 /* The two ways to store a piece of in; both keep file->done up to date. */
 int packer_store_raw(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
-		     struct mica_err *err);
+		     const unsigned char *digests, struct mica_err *err);
 int packer_store_cluster(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
 			 const unsigned char *out, struct mica_err *err);
 /* After the last piece: zeros at the end, what is left of the last block. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Storing files uncompressed: blocks as they are, with zero blocks left out. */
+/*
+ * Storing files uncompressed: blocks as they are, without zero blocks and those that
+ * are stored already.
+ */
 #include <string.h>
 
 #include "../lib/util.h"
@@ -62,7 +65,7 @@ static int raw_end_zeros(struct mica_packer *p, uint64_t chunk, struct mica_err 
 	f->zeros = 0;
 	if (ret || !rest)
 		return ret;
-	if (f->any_hole || !f->done || rest >= MICA_BLOCK)
+	if (f->any_hole || f->shared || !f->done || rest >= MICA_BLOCK)
 		return raw_hole(p, rest, err);
 	if (rest > mica_tail_max(p->opts))
 		return raw_zeros(p, rest, err);
@@ -84,11 +87,17 @@ static int raw_place(struct mica_packer *p, struct mica_err *err)
 	return ret;
 }
 
+/* What the end of a file has in its last block may be inline, unless the file needs a map. */
+static bool raw_tail_is_inline(const struct mica_packer *p, uint32_t tail)
+{
+	return !p->cur->any_hole && !p->cur->shared && tail <= mica_tail_max(p->opts);
+}
+
 static int raw_data(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
-		    uint32_t len, bool file_ends, struct mica_err *err)
+		    uint32_t pos, uint32_t end, struct mica_err *err)
 {
 	struct store_file *f = p->cur;
-	uint32_t tail = len % MICA_BLOCK;
+	uint32_t len = end - pos, tail = 0;
 	uint64_t start;
 	int ret = raw_place(p, err);
 
@@ -97,44 +106,83 @@ static int raw_data(struct mica_packer *p, const struct piece *piece, const unsi
 	if (ret)
 		return ret;
 	start = mica_outfile_pos(p->out);
-	if (file_ends && !f->any_hole && tail && tail <= mica_tail_max(p->opts)) {
-		ret = mica_outfile_write(p->out, in, len - tail, err);
-		memcpy(f->tail, in + len - tail, tail);
+	if (piece->last && end == piece->in_len && raw_tail_is_inline(p, len % MICA_BLOCK)) {
+		tail = len % MICA_BLOCK;
+		memcpy(f->tail, in + end - tail, tail);
 		f->tail_len = tail;
-	} else {
-		ret = mica_outfile_write(p->out, in, len, err);
 	}
+	ret = mica_outfile_write(p->out, in + pos, len - tail, err);
+	if (!ret)
+		ret = packer_chunks_stored(p, pos, len, start, err);
 	return ret ? ret : raw_stored(p, start, len, err);
 }
 
-int packer_store_raw(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
-		     struct mica_err *err)
+/* Blocks that are in the image already, from this one on. */
+static int raw_shared(struct mica_packer *p, const struct piece *piece, uint32_t block,
+		      uint32_t len, struct mica_err *err)
 {
-	/* zeros inside a chunk stay; a chunk may be longer than a piece */
-	uint32_t unit = (uint32_t)mica_min(piece->chunk, p->settings[piece->setting].how.cluster);
-	uint32_t pos = 0;
+	struct store_file *f = p->cur;
+	uint64_t start = (uint64_t)block * MICA_BLOCK;
+	int ret = f->zeros ? raw_flush_zeros(p, piece->chunk, err) : 0;
+
+	if (ret)
+		return ret;
+	f->shared += len;
+	return raw_stored(p, start, len, err);
+}
+
+enum raw_kind {
+	RAW_DATA,
+	RAW_ZEROS,
+	RAW_SHARED,
+};
+
+static enum raw_kind raw_kind_at(const struct mica_packer *p, const unsigned char *in, uint32_t pos,
+				 uint32_t len)
+{
+	if (packer_chunks_at(p, pos) != MICA_BLOCKINDEX_NONE)
+		return RAW_SHARED;
+	return packer_all_zero(in + pos, len) ? RAW_ZEROS : RAW_DATA;
+}
+
+/* Zeros inside a chunk stay; a chunk may be longer than a piece. */
+static uint32_t raw_unit(const struct mica_packer *p, const struct piece *piece, uint32_t pos)
+{
+	uint64_t unit = mica_min(piece->chunk, p->settings[piece->setting].how.cluster);
+
+	return (uint32_t)mica_min(unit, piece->in_len - pos);
+}
+
+/* Where what begins at pos ends. */
+static uint32_t raw_run_end(const struct mica_packer *p, const struct piece *piece,
+			    const unsigned char *in, uint32_t pos, enum raw_kind kind)
+{
+	uint32_t end = pos + raw_unit(p, piece, pos);
+
+	while (end < piece->in_len && raw_kind_at(p, in, end, raw_unit(p, piece, end)) == kind &&
+	       (kind != RAW_SHARED ||
+		packer_chunks_at(p, end) == packer_chunks_at(p, end - MICA_BLOCK) + 1))
+		end += raw_unit(p, piece, end);
+	return end;
+}
+
+int packer_store_raw(struct mica_packer *p, const struct piece *piece, const unsigned char *in,
+		     const unsigned char *digests, struct mica_err *err)
+{
+	uint32_t end, pos = 0;
 	int ret = 0;
 
-	while (!ret && pos < piece->in_len) {
-		uint32_t end = pos;
-		bool zero = false;
+	packer_chunks_plan(p, piece, digests);
+	for (; !ret && pos < piece->in_len; pos = end) {
+		enum raw_kind kind = raw_kind_at(p, in, pos, raw_unit(p, piece, pos));
 
-		/* [pos, end): data; then perhaps one unit of zeros */
-		while (end < piece->in_len) {
-			uint32_t n = (uint32_t)mica_min(unit, piece->in_len - end);
-
-			zero = packer_all_zero(in + end, n);
-			if (zero)
-				break;
-			end += n;
-		}
-		if (end > pos)
-			ret = raw_data(p, piece, in + pos, end - pos,
-				       piece->last && end == piece->in_len, err);
-		if (!zero)
-			break;
-		pos = end + (uint32_t)mica_min(unit, piece->in_len - end);
-		p->cur->zeros += pos - end;
+		end = raw_run_end(p, piece, in, pos, kind);
+		if (kind == RAW_ZEROS)
+			p->cur->zeros += end - pos;
+		else if (kind == RAW_SHARED)
+			ret = raw_shared(p, piece, packer_chunks_at(p, pos), end - pos, err);
+		else
+			ret = raw_data(p, piece, in, pos, end, err);
 	}
 	return ret;
 }

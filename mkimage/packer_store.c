@@ -30,6 +30,7 @@ void packer_file_begin(struct mica_packer *p, unsigned int setting)
 		.setting = (uint8_t)setting,
 		.origin = mica_outfile_pos(p->out),
 		.start = mica_outfile_pos(p->out),
+		.index_mark = mica_blockindex_count(p->chunks.index),
 	};
 }
 
@@ -62,7 +63,7 @@ static enum mica_data_kind file_kind(const struct mica_packer *p, enum piece_mod
 
 	if (!fragment && nothing_stored)
 		return hole_kind(p);
-	if (!fragment && mode == PIECE_RAW && f->any_hole)
+	if (!fragment && mode == PIECE_RAW && (f->any_hole || f->shared))
 		return MICA_DATA_CHUNK;
 	if (!fragment && file_is_flat(f))
 		return MICA_DATA_FLAT;
@@ -79,6 +80,7 @@ int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica
 	uint64_t off;
 	int ret;
 
+	p->stats.bytes_dup += f->shared;
 	/* the fragment's place is filled in by another thread */
 	data->kind = (uint8_t)kind;
 	data->alg = (uint8_t)p->settings[f->setting].how.codec.alg;
@@ -87,9 +89,11 @@ int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica
 	data->tail_len = f->tail_len;
 	data->start = f->start;
 	data->blocks = (uint32_t)mica_div_round_up(f->exts.bytes, MICA_BLOCK);
-	data->flags =
-		(uint8_t)((f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0) |
-			  (fragment ? MICA_DATA_TAIL_FRAGMENT : 0) | mica_extlist_flags(&f->exts));
+	data->flags = (uint8_t)((f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0) |
+				(fragment ? MICA_DATA_TAIL_FRAGMENT : 0));
+	/* chunks may lie anywhere, for every kernel */
+	if (kind != MICA_DATA_CHUNK)
+		data->flags |= mica_extlist_flags(&f->exts);
 	if (kind == MICA_DATA_CHUNK)
 		data->lclusterbits = mica_extlist_chunk_bits(&f->exts);
 	else if (kind == MICA_DATA_EXTENTS && fragment)
@@ -121,7 +125,9 @@ static int file_lookup(struct mica_packer *p, const struct piece *piece,
 		return mica_dedupe_add(p->dedupe, digest, piece->inode, err);
 	p->stats.bytes_dup += piece->inode->size;
 	piece->inode->data = twin->data;
+	p->cur->shared = 0;
 	mica_outfile_rewind(p->out);
+	mica_blockindex_cut(p->chunks.index, p->cur->index_mark);
 	return 0;
 }
 
@@ -132,7 +138,7 @@ static int piece_store(struct mica_packer *p, const struct batch *b, const struc
 	int ret;
 
 	if (piece->mode == PIECE_RAW)
-		ret = packer_store_raw(p, piece, in, err);
+		ret = packer_store_raw(p, piece, in, b->out + piece->out_off, err);
 	else
 		ret = packer_store_cluster(p, piece, in, b->out + piece->out_off, err);
 	if (ret || !piece->last)

@@ -84,10 +84,12 @@ static int piece_work(struct mica_packer *p, struct packer_worker *w, struct bat
 		piece->in_len = 0;
 		return 0;
 	}
+	if (piece->mode == PIECE_RAW)
+		return packer_chunks_hash(p, w, b, piece, err);
 	mica_keyhash_begin(w->hash);
 	mica_keyhash_add(w->hash, in, piece->in_len);
 	ret = mica_keyhash_end(w->hash, piece->digest, err);
-	if (ret || piece->mode == PIECE_RAW)
+	if (ret)
 		return ret;
 	ret = piece_is_stored(p, w, piece, &stored, err);
 	if (ret || stored)

@@ -200,3 +200,63 @@ P
     done
   done
 }
+
+# grown FILE: bytes that one more file in src adds to the image without compression
+grown() {
+  rm -rf one two
+  mkimage --compat 5.15 -z none one src
+  cp "$1" src/zz
+  mkimage --compat 5.15 -z none -j 1 two src
+  mkimage --compat 5.15 -z none --verify -j 3 again src
+  cmp two again
+  "$MICA" fsck --quiet two
+  shown two
+  same_tree src mnt --random-reads
+  # chunks may be shared anywhere: nothing that 5.15 does not know
+  run "$MICA" dump two
+  [[ $output =~ 'Oldest kernel:          5.'(15|4)$'\n' ]] || fail "$output"
+  GROWN=$(($(stat -c %s two) - $(stat -c %s one)))
+}
+
+@test "without compression, blocks that are stored already are shared" {
+  require_root
+  mkdir src
+  noise 3000000 1 >src/a
+  noise 2000000 2 >src/b
+  # the beginning of a file, and a tail that needs a block
+  { head -c 200704 src/a && text 100; } >file
+  grown file
+  [ "$GROWN" -le 8192 ] || fail "$GROWN"
+  # blocks of two files around new ones
+  { tail -c +4097 src/a | head -c 409600; noise 8192 3; head -c 1048576 src/b; text 100; } >file
+  grown file
+  [ "$GROWN" -le 20480 ] || fail "$GROWN"
+  assert_equal "$(stat -c %s mnt/zz)" 1466468
+  # with holes
+  { head -c 65536 src/b; head -c 1048576 /dev/zero; head -c 65536 src/a; } >file
+  grown file
+  [ "$GROWN" -le 8192 ] || fail "$GROWN"
+  # more than one cluster, of which only the end differs; and the same file once more
+  { cat src/a | head -c 2998272; noise 50000 4; } >file
+  grown file
+  [ "$GROWN" -le 65536 ] || fail "$GROWN"
+  cp file src/z
+  grown file
+  [ "$GROWN" -le 4096 ] || fail "$GROWN"
+  # shifted by a byte nothing is the same
+  { echo && head -c 100000 src/a; } >file
+  grown file
+  [ "$GROWN" -ge 98304 ] || fail "$GROWN"
+}
+
+@test "one shared block does not pay for the map of a long file" {
+  require_root
+  mkdir src
+  noise 40000 1 >src/a
+  # 4096 bytes saved; a map of 4 bytes for each of 1200 blocks
+  { noise 1228800 2; head -c 4096 src/a; noise 3686400 3; } >file
+  grown file
+  [ "$GROWN" -ge 4919296 ] || fail "$GROWN"
+  run -0 "$MICA" dump two
+  assert_lacks chunked_file
+}

@@ -73,6 +73,46 @@ static void raw_zeros(void **state)
 	end_image();
 }
 
+static void raw_blocks_are_shared(void **state)
+{
+	uint64_t len;
+
+	(void)state;
+	start_image("none", 64 * K, "5.15");
+	GIVE({SPAN_RANDOM, 300 * K, 1});
+	GIVE({SPAN_RANDOM, 64 * K, 2});
+	finish();
+	len = out.len;
+	/* its beginning, without a tail and with one */
+	GIVE({SPAN_RANDOM, 32 * K, 1});
+	GIVE({SPAN_RANDOM, 32 * K + 100, 1});
+	/* two of its clusters apart, around new blocks and zeros */
+	GIVE({SPAN_RANDOM, 64 * K, 2}, {SPAN_RANDOM, 8 * K, 3}, {SPAN_ZERO, 56 * K, 0},
+	     {SPAN_RANDOM, 128 * K, 1}, {SPAN_ZERO, 100, 0});
+	finish();
+	assert_int_equal(out.len - len, 4 * K + 8 * K);
+	expect(2, "chunk 30: P32768");
+	expect(3, "chunk 15: P32768 P100");
+	expect(4, "chunk 13: P65536 P8192 H57344 P131072 H100");
+	/* a copy of a long one goes back, and what it had in common is found all the same */
+	len = out.len;
+	GIVE({SPAN_RANDOM, 300 * K, 1});
+	GIVE({SPAN_RANDOM, 4 * K, 4}, {SPAN_RANDOM, 300 * K, 1});
+	GIVE({SPAN_RANDOM, 4 * K, 4}, {SPAN_RANDOM, 300 * K, 1});
+	finish();
+	assert_int_equal(out.len - len, 4 * K);
+	expect(5, "flat 307200+0");
+	expect(6, "chunk 12: P4096 P307200");
+	expect(7, "chunk 12: P4096 P307200");
+	/* 4 KiB less are not worth the tail's block and a map */
+	len = out.len;
+	GIVE({SPAN_RANDOM, 4 * K, 4}, {SPAN_RANDOM, 4 * K + 1, 5});
+	finish();
+	assert_int_equal(out.len - len, 8 * K);
+	expect(8, "flat 8192+1");
+	end_image();
+}
+
 static void compact_files(void **state)
 {
 	(void)state;
@@ -410,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(raw_files),
 		cmocka_unit_test(raw_zeros),
+		cmocka_unit_test(raw_blocks_are_shared),
 		cmocka_unit_test(compact_files),
 		cmocka_unit_test(no_inline_pclusters_before_5_17),
 		cmocka_unit_test(inline_files_leave_no_gaps),

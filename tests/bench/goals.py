@@ -129,7 +129,22 @@ class Goals:
             yield self.at_most(f"{corpus}: reading cold by FUSE, mica lz4 / erofsfuse", 1.0,
                                ours / fastest if ours and fastest else None)
 
+    def against_the_kernel(self):
+        """The same image, mounted by mica and by the kernel."""
+        for corpus in READ_CORPORA:
+            ours, theirs = (self.results.find("reads", corpus=corpus,
+                                              name=f"mica zstd:3, mounted by {who}")
+                            for who in ("mica", "the kernel"))
+            for what, name, limit in (("walk", "stat walk, cold", 1.0),
+                                      ("walk_again", "stat walk, again", 1.11),
+                                      ("cold", "reading cold", 1.0),
+                                      ("two", "reading cold by two", 1.11),
+                                      ("again", "reading again", 1.05)):
+                one, other = self.results.value(ours, what), self.results.value(theirs, what)
+                yield self.at_most(f"{corpus}: {name}, mica / the kernel", limit,
+                                   one / other if one and other else None)
+
     def all(self):
         for group in (self.against_mksquashfs, self.against_mkfs_erofs, self.smallest, self.layers,
-                      self.memory, self.workers, self.spine):
+                      self.memory, self.workers, self.against_the_kernel, self.spine):
             yield from group()

@@ -86,9 +86,12 @@ class Report:
             rows = [row for row in rows if row and "cold" in row]
             if rows:
                 self.text(f"## Reading: {corpus}, seconds of one reader")
-                self.table(["", "stat walk, cold", "all files, cold", "all files, again"],
+                self.table(["", "stat walk, cold", "again", "all files, cold", "again",
+                            "by two readers, cold", "mount to first 4 KiB, ms"],
                            [[row["name"], *(number(self.results.value(row, what), ".2f")
-                                            for what in ("walk", "cold", "again"))]
+                                            for what in ("walk", "walk_again", "cold", "again",
+                                                         "two")),
+                             number(self.results.value(row, "first"), ".1f", 1e-3)]
                             for row in rows])
 
     def layers(self):

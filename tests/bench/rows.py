@@ -145,8 +145,10 @@ READS = [
     Read("newer mkfs.erofs zstd:3 64K, newer erofsfuse", NEWER + "mkfs.erofs zstd:3 64K",
          NEWER + "erofsfuse"),
     Read("newer mkfs.erofs zstd:3 64K, mounted by mica", NEWER + "mkfs.erofs zstd:3 64K", "mica"),
+    Read("newer mkfs.erofs zstd:3 64K, mounted by the kernel", NEWER + "mkfs.erofs zstd:3 64K",
+         "kernel"),
     Read("mksquashfs zstd:3, squashfuse_ll", SQUASHFS, "squashfuse_ll"),
     Read("mksquashfs zstd:3, newer squashfuse_ll", SQUASHFS, NEWER + "squashfuse_ll"),
     Read("mksquashfs zstd:3, mounted by the kernel", SQUASHFS, "loop:squashfs"),
 ]
-READ_CORPORA = ("root", "nm")
+READ_CORPORA = ("root", "linux", "nm")

@@ -331,6 +331,110 @@ layer_of("outside", gzip.compress(tar(**{"..__..__etc__passwd": "x"})), "contain
 P
 }
 
+# What a whiteout may be, where, and what it may not: the lower layer has dir/a, dir/b, link -> dir
+# and other; each trap is what the upper one has, and what is said of it.
+@test "whiteouts that are none, or in strange places" {
+  traps <<'P'
+low = io.BytesIO()
+with tarfile.open(fileobj=low, mode="w") as t:
+    for name, type, link in [("dir", tarfile.DIRTYPE, ""), ("dir/a", tarfile.REGTYPE, ""),
+                             ("dir/b", tarfile.REGTYPE, ""), ("other", tarfile.REGTYPE, ""),
+                             ("link", tarfile.SYMTYPE, "dir")]:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = type, link
+        t.addfile(info)
+
+def upper(name, entries, *texts):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        for path, type, link in entries:
+            info = tarfile.TarInfo(path)
+            info.type, info.linkname = type, link
+            t.addfile(info)
+    l = layout(name, "layers[1] sha256:", *texts)
+    l.add(l.manifest([l.layer(low.getvalue()), l.layer(out.getvalue())]))
+
+F, D, L, S, C = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE
+# names that are none
+upper("empty", [(".wh.", F, "")], "of no valid name")
+upper("empty-below", [("dir/.wh.", F, "")], "'dir/.wh.'", "of no valid name")
+upper("dot", [(".wh..", F, "")], "of no valid name")
+upper("dot-dot", [("dir/.wh...", F, "")], "'dir/.wh...'", "of no valid name")
+upper("up", [("../.wh.other", F, "")], "contains '..'")
+upper("up-inside", [("dir/../.wh.other", F, "")], "contains '..'")
+# of a wrong kind
+upper("directory", [(".wh.other", D, "")], "'.wh.other'", "that is a directory")
+upper("opaque-directory", [("dir/.wh..wh..opq", D, "")], "that is a directory")
+upper("below", [(".wh.other/file", F, "")], "'.wh.other/file'")
+upper("link-to", [("new", L, ".wh.other"), (".wh.other", F, "")], "'new'", "hard link to '.wh.other'")
+upper("link-to-hidden", [("dir/.wh.a", F, ""), ("new", L, "dir/c")], "'new'", "hard link to 'dir/c'")
+upper("link-to-directory", [("new", L, "dir")], "'new'", "which is a directory")
+upper("link-to-itself", [("new", L, "new")], "'new'")
+upper("links-in-a-ring", [("x", L, "y"), ("y", L, "x")], "hard link to")
+upper("link-up", [("new", L, "../other")], "contains '..'")
+upper("device", [("dir/a", C, "")], "'dir/a'", "--overlay-input")
+upper("root", [(".", F, "")], "the root is not a directory")
+upper("root-link", [(".", S, "dir")], "the root is not a directory")
+P
+}
+
+# The same lower layer; what is odd, but what others take as well, with the names that are left.
+@test "whiteouts that are odd but valid" {
+  python_layout <<'P'
+F, D, L, S, P = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE
+cases = open("cases", "w")
+
+def layer(entries):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        for path, *kind in entries:
+            info = tarfile.TarInfo(path)
+            info.type, info.linkname = kind or (F, "")
+            t.addfile(info)
+    return out.getvalue()
+
+low = layer([("dir", D, ""), ("dir/a",), ("dir/b",), ("other",), ("link", S, "dir")])
+
+def odd(name, left, *entries):
+    l = Layout(name)
+    l.add(l.manifest([l.layer(low), l.layer(layer(entries))]))
+    cases.write(name + "\t" + left + "\n")
+
+odd("of-nothing", "dir dir/a dir/b link other", (".wh.nothing",))
+odd("twice", "dir dir/a dir/b link", (".wh.other",), (".wh.other",))
+odd("dot-slash", "dir dir/b link other", ("./dir/./.wh.a",))
+odd("slashes", "dir dir/b link other", ("//dir//.wh.a",))
+odd("symlink", "dir dir/a dir/b link", (".wh.other", S, "/etc/passwd"))
+odd("fifo", "dir dir/a dir/b link", (".wh.other", P, ""))
+odd("hard-link", "dir dir/a link", (".wh.other",), ("dir/.wh.b", L, ".wh.other"))
+odd("capitals", ".WH.other dir dir/a dir/b link other", (".WH.other",))
+odd("not-in-front", "dir dir/a dir/b link other x.wh.other", ("x.wh.other",))
+odd("whiteout-of-whiteout", "dir dir/a dir/b link other", (".wh..wh.other",))
+odd("own-before", "dir dir/a dir/b link other", ("other",), (".wh.other",))
+odd("own-after", "dir dir/a dir/b link other", (".wh.other",), ("other",))
+odd("dir-comes-back", "dir dir/new link other", ("dir/new",), (".wh.dir",))
+odd("opaque-last", "dir dir/new link other", ("dir/new",), ("dir/.wh..wh..opq",))
+odd("opaque-first", "dir dir/new link other", ("dir/.wh..wh..opq",), ("dir/new",))
+odd("opaque-and-a-file", "dir link other", (".wh.dir",), ("dir/.wh..wh..opq",), ("dir", F, ""), (".wh.dir",))
+odd("opaque-root", "", (".wh..wh..opq",))
+odd("opaque-root-and-file", "new", ("new",), ("./.wh..wh..opq",))
+odd("through-a-link", "dir dir/a dir/b link other", ("link/.wh.a",))
+odd("in-no-directory", "dir dir/a dir/b link no no/such other", ("no/such/.wh.a",))
+odd("below-a-file", "dir dir/a dir/b link other", ("other/.wh.a",))
+odd("books", "dir dir/a dir/b link other", (".wh..wh.plnk/1.2",), (".wh..wh.orph", D, ""), (".wh..wh.aufs",))
+odd("below-opaque", "dir dir/a dir/b link other", ("dir/.wh..wh..opq/file",))
+P
+  local name left got
+  while IFS=$'\t' read -r name left; do
+    "$MICA" mkimage --quiet image "oci:$name" 2>warnings
+    rm -rf out
+    "$MICA" extract image -C out
+    got=$(cd out && find . -mindepth 1 -printf '%P\n' | LC_ALL=C sort | xargs)
+    [ "$got" = "$left" ] || echo "$name: '$got', expected '$left'" >>wrong
+  done <cases
+  [ ! -e wrong ] || fail "$(<wrong)"
+}
+
 @test "tags and platforms of a hostile index" {
   traps <<'P'
 l = layout("escape", "has several images; say which, behind a colon: a\\033[2Jb, c")

@@ -134,6 +134,14 @@ static bool tar_find_footer(const struct mica_source_tar *t, struct mica_footer 
 	return mica_footer_find(io, footer, &err) > 0 && footer->device;
 }
 
+static int tar_no_archive(struct mica_source_tar *t, struct mica_err *err)
+{
+	const char *filter = mica_tar_stream_filter(t->stream);
+
+	return mica_err_set(err, MICA_E_INPUT, "not a tar archive%s%s", filter ? " inside " : "",
+			    filter ? filter : "");
+}
+
 /*
  * Behind the end mark. Others stop here, too, whatever follows; reading it all
  * lets filters check their sums, and the writer of a pipe write.
@@ -153,6 +161,9 @@ static int tar_end(struct mica_source_tar *t, struct mica_err *err)
 		if (!told && !bytes_are_zero(p, n)) {
 			if (tar_find_footer(t, &footer) && at <= footer.image)
 				return 0;
+			/* such as an image, which begins with zeros */
+			if (!t->any)
+				return tar_no_archive(t, err);
 			for (size_t i = 0; !p[i]; i++)
 				at++;
 			mica_report_warn(
@@ -187,14 +198,6 @@ void mica_source_ignore_zeros(struct mica_source *src)
 		return;
 	t->ignore_zeros = true;
 	t->bytes = UINT64_MAX;
-}
-
-static int tar_no_archive(struct mica_source_tar *t, struct mica_err *err)
-{
-	const char *filter = mica_tar_stream_filter(t->stream);
-
-	return mica_err_set(err, MICA_E_INPUT, "not a tar archive%s%s", filter ? " inside " : "",
-			    filter ? filter : "");
 }
 
 /* 1: a header; 0: the end of the archive */

@@ -10,6 +10,8 @@
 #include "data.h"
 #include "outfile.h"
 
+#define DEVICES_KERNEL MICA_KERNEL(5, 16)
+
 static int base_open(const char *path, struct mica_image **out, struct mica_err *err)
 {
 	struct mica_io *io cleanup_io = NULL;
@@ -31,6 +33,23 @@ static unsigned int data_kernel(const struct mica_super *sb)
 	return mica_super_min_kernel(&data);
 }
 
+/* Devices that are joined to the image are a part of it. */
+static int devices_check(struct mica_image *img, const char *path, struct mica_err *err)
+{
+	const struct mica_super *sb = mica_image_super(img);
+	uint64_t size = mica_image_io(img)->size;
+
+	for (unsigned int id = 1; id <= sb->extra_devices; id++) {
+		const struct mica_device *d = mica_image_device(img, id);
+
+		if (!d->start || !mica_range_in(d->start, d->size, size))
+			return mica_err_set(
+				err, MICA_E_UNSUPPORTED,
+				"%s: refers to devices itself, which are not joined to it", path);
+	}
+	return 0;
+}
+
 /* What the superblock says, and whether it goes together with others. */
 static int base_take(struct mica_bases *bases, const char *path, struct mica_err *err)
 {
@@ -48,6 +67,9 @@ static int base_take(struct mica_bases *bases, const char *path, struct mica_err
 				    "%s: has blocks of %" PRIu32 " bytes; layers are merged in "
 				    "blocks of %u",
 				    path, sb->block_size, MICA_BLOCK);
+	ret = devices_check(img, path, err);
+	if (ret)
+		return ret;
 	ret = mica_algcfg_read(mica_image_io(img), sb, &cfgs, err);
 	if (ret)
 		return mica_err_wrap(err, "%s", path);
@@ -86,9 +108,31 @@ int mica_bases_open(const char *const *paths, unsigned int count, struct mica_ba
 
 void mica_bases_free(struct mica_bases *bases)
 {
+	mica_bases_forget(bases);
 	mica_extlist_free(&bases->list);
 	free(bases->v);
 	*bases = (struct mica_bases){0};
+}
+
+int mica_bases_settle(struct mica_bases *bases, bool flat, bool given, struct mica_compat *c,
+		      struct mica_err *err)
+{
+	if (!flat && c->kernel < DEVICES_KERNEL)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "an image over several devices needs Linux %u.%u, but it must "
+				    "mount on %u.%u (--compat)",
+				    DEVICES_KERNEL / 1000, DEVICES_KERNEL % 1000, c->kernel / 1000,
+				    c->kernel % 1000);
+	if (bases->kernel > c->kernel && given)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "%s needs Linux %u.%u, but the image must mount on %u.%u "
+				    "(--compat)",
+				    bases->kernel_path, bases->kernel / 1000, bases->kernel % 1000,
+				    c->kernel / 1000, c->kernel % 1000);
+	if (bases->kernel > c->kernel)
+		mica_compat_set(bases->kernel, c);
+	bases->extents = c->extents;
+	return 0;
 }
 
 int mica_bases_place(struct mica_bases *bases, uint64_t end, unsigned int block_bits,
@@ -107,6 +151,22 @@ int mica_bases_place(struct mica_bases *bases, uint64_t end, unsigned int block_
 					    l->path, MICA_BLOCKS_MAX, 1u << block_bits);
 	}
 	return 0;
+}
+
+int mica_bases_ios(const struct mica_bases *bases, struct mica_io ***out, struct mica_err *err)
+{
+	cleanup_free const char **paths = calloc(bases->count + 1u, sizeof(*paths));
+	cleanup_free struct mica_io **ios = calloc(bases->count + 1u, sizeof(*ios));
+	int ret;
+
+	if (!paths || !ios)
+		return mica_err_nomem(err);
+	for (unsigned int i = 0; i < bases->count; i++)
+		paths[i] = bases->v[i].path;
+	ret = mica_io_open_files(paths, bases->count, ios, err);
+	if (!ret)
+		*out = mica_steal_pointer(&ios);
+	return ret;
 }
 
 int mica_bases_append(const struct mica_bases *bases, struct mica_outfile *out,

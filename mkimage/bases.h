@@ -11,6 +11,7 @@
 #include "../lib/image.h"
 #include "../lib/tree.h"
 #include "../lib/util.h"
+#include "compat.h"
 #include "extlist.h"
 
 /* The table has 16 bits for their number. */
@@ -37,6 +38,8 @@ struct mica_base {
 	uint64_t fragments;	  /* where it begins there */
 };
 
+struct mica_known;
+
 struct mica_bases {
 	struct mica_base *v;
 	unsigned int count;
@@ -50,12 +53,23 @@ struct mica_bases {
 	uint64_t packed_size;
 	unsigned int packed_count, packed_algs;
 	bool packed_rotated, packed_straight;
+	struct mica_known *known; /* files whose content may come again; owned */
 };
 
 /* paths: bottom to top, borrowed. *out is for mica_bases_free() in any case. */
 int mica_bases_open(const char *const *paths, unsigned int count, struct mica_bases *out,
 		    struct mica_err *err);
 void mica_bases_free(struct mica_bases *bases);
+
+/*
+ * What --compat must be at least, flat: for a joined image. given: it must not be raised.
+ * MICA_E_USAGE names who needs more.
+ */
+int mica_bases_settle(struct mica_bases *bases, bool flat, bool given, struct mica_compat *compat,
+		      struct mica_err *err);
+
+/* Where bases begin when nobody knows yet where the image will end: in the middle of the space. */
+#define MICA_BASES_FAR ((uint64_t)1 << 43)
 
 /* Places of all layers behind an image that ends at byte end, in its blocks. */
 int mica_bases_place(struct mica_bases *bases, uint64_t end, unsigned int block_bits,
@@ -72,6 +86,9 @@ static inline uint64_t mica_bases_address(const struct mica_bases *bases, uint16
 int mica_bases_append(const struct mica_bases *bases, struct mica_outfile *out,
 		      struct mica_err *err);
 
+/* The files of all, opened, in order: count of them and room for one more; malloc'd. */
+int mica_bases_ios(const struct mica_bases *bases, struct mica_io ***out, struct mica_err *err);
+
 /* The image of a layer, which must still be the one that mica_bases_open() met. */
 int mica_bases_check(const struct mica_bases *bases, unsigned int base,
 		     const struct mica_image *img, struct mica_err *err);
@@ -87,6 +104,13 @@ int mica_bases_fragment(struct mica_bases *bases, unsigned int base, struct mica
 			uint64_t *off, struct mica_err *err);
 
 /*
+ * The extents of all packed inodes that were joined, into list; what cannot stay in
+ * a base goes to out. more: others will follow, so the last one ends with a block, too.
+ */
+int mica_bases_join(struct mica_bases *bases, struct mica_outfile *out, struct mica_spool *spool,
+		    struct mica_extlist *list, bool more, struct mica_err *err);
+
+/*
  * After the last file: write what the joined packed inode has in the image itself,
  * and give inode its size and data. There is one when packed_count is not 0.
  */
@@ -100,5 +124,15 @@ int mica_bases_pack(struct mica_bases *bases, struct mica_outfile *out, struct m
 int mica_bases_refer(struct mica_bases *bases, unsigned int base, struct mica_image *img,
 		     const struct mica_inode *inode, struct mica_spool *spool,
 		     struct mica_data *out, struct mica_err *err);
+
+struct mica_packer;
+
+/*
+ * Tell the packer of all contents that the bases have, before any other comes. What
+ * comes later with the same content is referred to.
+ */
+int mica_bases_tell(struct mica_bases *bases, struct mica_packer *packer, struct mica_outfile *out,
+		    struct mica_spool *spool, struct mica_err *err);
+void mica_bases_forget(struct mica_bases *bases);
 
 #endif

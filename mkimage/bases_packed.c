@@ -132,6 +132,7 @@ struct joiner {
 	struct mica_bases *bases;
 	struct mica_outfile *out;
 	struct mica_spool *spool;
+	struct mica_extlist *list;
 	struct mica_image *img;
 	struct mica_inode inode;
 	uint16_t dev;
@@ -140,7 +141,7 @@ struct joiner {
 
 static int join_add(struct joiner *j, struct mica_pext x, struct mica_err *err)
 {
-	return mica_extlist_add(&j->bases->list, j->spool, x, err);
+	return mica_extlist_add(j->list, j->spool, x, err);
 }
 
 static int block_store(struct joiner *j, const unsigned char block[MICA_BLOCK], uint64_t *start,
@@ -300,15 +301,13 @@ static void packed_settle(struct mica_bases *bases, struct mica_tinode *inode)
 {
 	const struct mica_extlist *l = &bases->list;
 	struct mica_data *d = &inode->data;
-	unsigned int algs = bases->packed_algs;
 
 	*d = (struct mica_data){
 		.kind = bases->extents ? MICA_DATA_EXTENTS : MICA_DATA_PCLUSTERS,
+		.alg = mica_extlist_algs(l, 0),
 		.dev = 1, /* never near enough for short records */
-		.blocks = (uint32_t)mica_min(mica_div_round_up(l->end, MICA_BLOCK), UINT32_MAX),
+		.blocks = (uint32_t)mica_min(mica_div_round_up(l->bytes, MICA_BLOCK), UINT32_MAX),
 	};
-	if (algs)
-		d->alg = (uint8_t)(__builtin_ctz(algs) | (31 - __builtin_clz(algs)) << 4);
 	d->flags |= mica_extlist_flags(l);
 	if (bases->packed_rotated)
 		d->flags |= MICA_DATA_INTERLACED;
@@ -316,15 +315,25 @@ static void packed_settle(struct mica_bases *bases, struct mica_tinode *inode)
 	d->count = (uint32_t)mica_extlist_count(l);
 }
 
+int mica_bases_join(struct mica_bases *bases, struct mica_outfile *out, struct mica_spool *spool,
+		    struct mica_extlist *list, bool more, struct mica_err *err)
+{
+	struct joiner j = {.bases = bases, .out = out, .spool = spool, .list = list};
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < bases->packed_count; i++)
+		ret = join_base(&j, base_of_rank(bases, i), !more && i + 1 == bases->packed_count,
+				err);
+	return ret;
+}
+
 int mica_bases_pack(struct mica_bases *bases, struct mica_outfile *out, struct mica_spool *spool,
 		    struct mica_tinode *inode, struct mica_err *err)
 {
-	struct joiner j = {.bases = bases, .out = out, .spool = spool};
-	int ret = 0;
+	int ret;
 
 	mica_extlist_clear(&bases->list);
-	for (unsigned int i = 0; !ret && i < bases->packed_count; i++)
-		ret = join_base(&j, base_of_rank(bases, i), i + 1 == bases->packed_count, err);
+	ret = mica_bases_join(bases, out, spool, &bases->list, false, err);
 	if (ret)
 		return ret;
 	packed_settle(bases, inode);

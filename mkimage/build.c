@@ -97,7 +97,7 @@ static int build_open(struct build *b, const char *target, struct mica_report *r
 	struct mica_apply_opts apply = b->opts->apply;
 	int ret = mica_outfile_new(target, &b->out, err);
 
-	if (b->opts->bases)
+	if (b->opts->merge)
 		apply.refer = &b->refer.refer;
 	if (!ret && b->events->outfile)
 		b->events->outfile(b->events->ctx, b->out);
@@ -162,6 +162,13 @@ static int build_find_own(struct build *b, const char *target, const struct mica
 	b->own.has_named = true;
 	b->own.named_dev = st.st_dev;
 	b->own.named_ino = st.st_ino;
+	for (unsigned int i = 0; b->opts->bases && !b->opts->merge && i < b->opts->bases->count;
+	     i++)
+		if (!stat(b->opts->bases->v[i].path, &source) && source.st_dev == st.st_dev &&
+		    source.st_ino == st.st_ino)
+			return mica_err_set(err, MICA_E_USAGE,
+					    "%s: is the image to be made and a base",
+					    b->opts->bases->v[i].path);
 	/* others are looked at when they are opened */
 	for (size_t i = 0; i < count; i++) {
 		if (layers[i].store || (strcmp(layers[i].path, "-") ? stat(layers[i].path, &source)
@@ -221,7 +228,7 @@ static int build_layers(struct build *b, const struct mica_layer *layers, size_t
 		if (ret <= 0)
 			break;
 		b->state.source++;
-		ret = b->opts->bases
+		ret = b->opts->merge
 			      ? build_refer_begin(b, (unsigned int)count - b->state.source, err)
 			      : 0;
 		if (ret)
@@ -246,7 +253,8 @@ static int build_packed(struct build *b, struct mica_err *err)
 {
 	struct mica_bases *bases = b->opts->bases;
 
-	if (!bases || !bases->packed_count)
+	/* else the packer has it */
+	if (!b->opts->merge || !bases->packed_count)
 		return 0;
 	b->packed = (struct mica_tinode){.mode = S_IFREG, .nlink = 1};
 	b->layout.packed = &b->packed;
@@ -277,7 +285,7 @@ static int build_metadata(struct build *b, struct mica_build_stats *stats, struc
 		ret = mica_emit_metadata(b->emit, err);
 	if (!ret)
 		ret = mica_emit_super(b->emit, &stats->packer, stats->uuid, err);
-	if (b->opts->bases)
+	if (b->opts->merge)
 		stats->bytes_referred = b->opts->bases->bytes_referred;
 	if (!ret && (b->opts->flat || b->opts->tar_index == MICA_TAR_BEFORE))
 		ret = mica_bases_append(b->opts->bases, b->out, err);
@@ -321,6 +329,8 @@ static int build_all(struct build *b, const char *target, const struct mica_laye
 	ret = build_open_masked(b, target, report, err);
 	if (!ret)
 		ret = build_find_own(b, target, layers, count, err);
+	if (!ret && b->opts->bases && !b->opts->merge)
+		ret = mica_bases_tell(b->opts->bases, b->packer, b->out, b->spool, err);
 	if (!ret)
 		ret = build_layers(b, layers, count, report, err);
 	if (!ret && b->opts->stack)

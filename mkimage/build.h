@@ -51,7 +51,8 @@ struct mica_build_opts {
 	bool have_uuid;
 	uint8_t uuid[16];
 	struct mica_apply_opts apply;
-	struct mica_bases *bases; /* the sources, which are referred to; NULL: they are copied */
+	struct mica_bases *bases; /* images that this one may refer to; NULL: there are none */
+	bool merge;		  /* they are the sources, whose contents are left there */
 	bool flat;		  /* they are joined to the image, instead of devices */
 	enum mica_tar_index tar_index;
 	bool small_blocks;		       /* of 512 bytes instead of 4096 */

@@ -21,6 +21,9 @@ void mica_extlist_clear(struct mica_extlist *l)
 	l->bounds = 0;
 	l->longest = 0;
 	l->stored = 0;
+	l->first = 0;
+	l->dev = l->first_dev = l->any_dev = 0;
+	l->algs = 0;
 	l->bytes = 0;
 	l->head = 0;
 	l->scattered = false;
@@ -85,8 +88,16 @@ static void note_place(struct mica_extlist *l, const struct mica_pext *x, uint64
 	uint64_t head = la / MICA_BLOCK;
 	bool away = l->stored && (l->stored != x->pstart || l->dev != x->dev);
 
+	if (x->alg >= 0)
+		l->algs |= (uint8_t)(1u << x->alg);
 	if (!x->plen)
 		return;
+	if (!l->stored) {
+		l->first = x->pstart;
+		l->first_dev = x->dev;
+	}
+	if (x->dev)
+		l->any_dev = x->dev;
 	l->scattered |= away || x->partial;
 	l->full |= x->partial || (away && (head - l->head) * MICA_BLOCK < MICA_EXTLIST_FAR);
 	/* plain ones have a head for each block */
@@ -155,6 +166,17 @@ uint8_t mica_extlist_chunk_bits(const struct mica_extlist *l)
 	if (l->bounds && (unsigned int)__builtin_ctzll(l->bounds) < most)
 		most = (unsigned int)__builtin_ctzll(l->bounds);
 	return (uint8_t)most;
+}
+
+uint8_t mica_extlist_algs(const struct mica_extlist *l, uint8_t other)
+{
+	unsigned int low, high;
+
+	if (!l->algs)
+		return other;
+	low = (unsigned int)__builtin_ctz(l->algs);
+	high = 31u - (unsigned int)__builtin_clz(l->algs);
+	return (uint8_t)(low == high ? low : low | high << 4);
 }
 
 uint64_t mica_extlist_count(const struct mica_extlist *l)

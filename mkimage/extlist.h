@@ -32,15 +32,18 @@ struct mica_extlist {
 	struct mica_pext *v; /* behind the full segments */
 	uint64_t *segments;  /* offsets in the spool */
 	uint32_t used, cap, segment_count, segment_cap;
-	uint64_t end;	  /* decoded bytes */
-	uint64_t bounds;  /* all places where an extent begins, or-ed together */
-	uint64_t longest; /* decoded bytes of the longest extent that is no hole */
-	uint64_t stored;  /* address behind the last stored extent, 0: none yet */
-	uint16_t dev;	  /* of the last stored extent */
-	uint64_t bytes;	  /* that the stored extents take */
-	uint64_t head;	  /* block of the file that the last stored extent's last head is in */
-	bool scattered;	  /* the stored extents do not lie one behind the other */
-	bool full;	  /* the compact index cannot say where they lie */
+	uint64_t end;		     /* decoded bytes */
+	uint64_t bounds;	     /* all places where an extent begins, or-ed together */
+	uint64_t longest;	     /* decoded bytes of the longest extent that is no hole */
+	uint64_t stored;	     /* address behind the last stored extent, 0: none yet */
+	uint64_t first;		     /* address of the first one */
+	uint16_t dev;		     /* of the last stored extent */
+	uint16_t first_dev, any_dev; /* of the first one; one that is not 0 */
+	uint8_t algs;		     /* 1 << enum erofs_alg of encoded extents */
+	uint64_t bytes;		     /* that the stored extents take */
+	bool scattered;		     /* the stored extents do not lie one behind the other */
+	uint64_t head; /* block of the file that the last stored extent's last head is in */
+	bool full;     /* the compact index cannot say where they lie */
 };
 
 void mica_extlist_clear(struct mica_extlist *l);
@@ -52,6 +55,12 @@ void mica_extlist_free(struct mica_extlist *l);
  */
 int mica_extlist_add(struct mica_extlist *l, struct mica_spool *spool, struct mica_pext x,
 		     struct mica_err *err);
+
+/*
+ * The byte of an index's map header that names its algorithms, at most two; other: when
+ * no extent is encoded.
+ */
+uint8_t mica_extlist_algs(const struct mica_extlist *l, uint8_t other);
 
 uint64_t mica_extlist_count(const struct mica_extlist *l);
 

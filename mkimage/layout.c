@@ -392,6 +392,7 @@ int mica_layout_plan(struct mica_layout *l, uint64_t data_end, struct mica_err *
 	l->end = mica_round_up(p->cursor, MICA_BLOCK);
 	free(p);
 	if (!ret && l->opts->bases)
-		ret = mica_bases_place(l->opts->bases, l->end, l->block_bits, err);
+		ret = mica_bases_place(l->opts->bases, l->metabox ? MICA_BASES_FAR : l->end,
+				       l->block_bits, err);
 	return ret;
 }

@@ -7,32 +7,6 @@
 #include "options.h"
 #include "verbs.h"
 
-#define DEVICES_KERNEL MICA_KERNEL(5, 16)
-
-/* --compat is as new as the layers need it, unless the user knows better than they. */
-static int compat_settle(struct mica_mkimage_options *o, const struct mica_bases *bases,
-			 struct mica_err *err)
-{
-	struct mica_compat *c = &o->build.compat;
-
-	if (!o->build.flat && c->kernel < DEVICES_KERNEL)
-		return mica_err_set(err, MICA_E_USAGE,
-				    "an image over several devices needs Linux %u.%u, but it must "
-				    "mount on %u.%u (--compat); --flat has no devices",
-				    DEVICES_KERNEL / 1000, DEVICES_KERNEL % 1000, c->kernel / 1000,
-				    c->kernel % 1000);
-	if (bases->kernel <= c->kernel)
-		return 0;
-	if (o->have_compat)
-		return mica_err_set(err, MICA_E_USAGE,
-				    "%s needs Linux %u.%u, but the image must mount on %u.%u "
-				    "(--compat)",
-				    bases->kernel_path, bases->kernel / 1000, bases->kernel % 1000,
-				    c->kernel / 1000, c->kernel % 1000);
-	mica_compat_set(bases->kernel, c);
-	return 0;
-}
-
 static int merge(struct mica_mkimage_options *o, const char *image, const char *const *paths,
 		 unsigned int count, struct mica_err *err)
 {
@@ -40,9 +14,10 @@ static int merge(struct mica_mkimage_options *o, const char *image, const char *
 	int ret = mica_bases_open(paths, count, &bases, err);
 
 	if (!ret)
-		ret = compat_settle(o, &bases, err);
-	bases.extents = o->build.compat.extents;
+		ret = mica_bases_settle(&bases, o->build.flat, o->have_compat, &o->build.compat,
+					err);
 	o->build.bases = &bases;
+	o->build.merge = true;
 	if (!ret)
 		ret = mica_run("merge", image, paths, count, NULL, &o->build, &o->run, err);
 	mica_bases_free(&bases);

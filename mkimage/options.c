@@ -227,6 +227,11 @@ static int set_platform(void *ctx, const char *value, struct mica_err *err)
 	return mica_platform_parse(value, &o->platform, err);
 }
 
+static int set_base(void *ctx, const char *value, struct mica_err *err)
+{
+	return mica_opt_list_add(&((struct mica_mkimage_options *)ctx)->bases, value, err);
+}
+
 static int set_flat(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
@@ -352,6 +357,9 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "take 0:0 devices and overlay xattrs in a source for overlayfs' whiteouts and opaque "
 	 "directories",
 	 set_overlay_input},
+	{"base", 0, "IMAGE",
+	 "store only what this EROFS image lacks, and refer to it for the rest; may be repeated",
+	 set_base},
 	{"ignore-zeros", 'i', NULL,
 	 "read tars on behind their ends, where another one may follow, as tar -i does",
 	 set_ignore_zeros},
@@ -507,6 +515,21 @@ static int options_default(struct mica_mkimage_options *o, struct mica_err *err)
 	return mica_compat_parse(MICA_COMPAT_DEFAULT, &o->build.compat, err);
 }
 
+#define BASES_MAX 22u /* whose device table fits into the first block */
+
+static int bases_check(const struct mica_mkimage_options *o, struct mica_err *err)
+{
+	if (o->bases.count > BASES_MAX)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "%u images are named with --base; the limit is %u",
+				    o->bases.count, BASES_MAX);
+	if (o->bases.count && o->run.per_layer)
+		return mica_err_set(err, MICA_E_USAGE, "--base does not go with --per-layer");
+	if (o->bases.count && o->tar_index)
+		return mica_err_set(err, MICA_E_USAGE, "--base does not go with --tar-index");
+	return 0;
+}
+
 static int per_layer_check(const struct mica_mkimage_options *o, struct mica_err *err)
 {
 	if (o->run.has_whiteouts && !o->run.per_layer)
@@ -557,6 +580,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 		ret = source_date_epoch(&o->build.apply, err);
 	if (!ret)
 		ret = per_layer_check(o, err);
+	if (!ret)
+		ret = bases_check(o, err);
 	return ret ? ret : operands_check(*operands, argv, err);
 }
 
@@ -583,4 +608,5 @@ void mica_mkimage_options_free(struct mica_mkimage_options *o)
 {
 	free(o->excludes);
 	mica_rules_free(&o->rules);
+	mica_opt_list_free(&o->bases);
 }

@@ -287,12 +287,38 @@ static void route_choose(struct mica_packer *p)
 	}
 }
 
+static bool holes_cost(const struct mica_packer *p)
+{
+	return p->set->how.codec.none || !p->opts->compat.extents;
+}
+
+int packer_choose(struct mica_packer *p, const char *path, struct mica_err *err)
+{
+	unsigned int setting;
+	int ret = mica_rules_find(p->opts->rules, path, &setting, err);
+
+	if (!ret)
+		p->set = &p->settings[setting];
+	return ret;
+}
+
+void packer_route(struct mica_packer *p, uint64_t size, uint64_t sparse)
+{
+	p->size = size;
+	p->fed = 0;
+	p->piece_len = 0;
+	p->mode = PIECE_COMPRESS;
+	/* a compact index has 32 bits for its entries */
+	if (p->set->how.codec.none || sparse || (holes_cost(p) && size > MICA_BYTES_MAX))
+		p->mode = PIECE_RAW;
+	p->chunk = sparse ? sparse : MICA_BLOCK;
+	route_choose(p);
+}
+
 int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const char *path,
 		      uint64_t size, const struct mica_run *runs, size_t run_count,
 		      struct mica_err *err)
 {
-	unsigned int setting;
-	bool none, holes_cost;
 	uint64_t chunk = 0;
 	int ret;
 
@@ -300,28 +326,15 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const ch
 		return mica_err_set(err, MICA_E_INPUT, "size %" PRIu64 " is over 2^63 - 1", size);
 	ret = packer_runs_check(runs, run_count, size, err);
 	if (!ret)
-		ret = mica_rules_find(p->opts->rules, path, &setting, err);
-	if (ret)
-		return ret;
-	p->set = &p->settings[setting];
-	none = p->set->how.codec.none;
-	holes_cost = none || !p->opts->compat.extents;
-	if (holes_cost)
+		ret = packer_choose(p, path, err);
+	if (!ret && holes_cost(p))
 		ret = packer_holes_plan(p, runs, run_count, size, &chunk, err);
 	if (ret)
 		return ret;
 	p->inode = inode;
-	p->size = size;
-	p->fed = 0;
-	p->piece_len = 0;
-	p->mode = PIECE_COMPRESS;
-	/* a compact index has 32 bits for its entries */
-	if (none || chunk || (holes_cost && size > MICA_BYTES_MAX))
-		p->mode = PIECE_RAW;
-	p->chunk = chunk ? chunk : MICA_BLOCK;
+	packer_route(p, size, chunk);
 	inode->size = size;
 	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
-	route_choose(p);
 	mica_verify_begin(p->verify);
 	return 0;
 }
@@ -378,7 +391,7 @@ int mica_packer_flush(struct mica_packer *p, struct mica_err *err)
 
 struct mica_tinode *mica_packer_packed(struct mica_packer *p)
 {
-	return p->hoard.size ? &p->packed_inode : NULL;
+	return p->hoard.used ? &p->packed_inode : NULL;
 }
 
 int mica_packer_scratch_write(struct mica_packer *p, const void *buf, size_t len, uint64_t *off,
@@ -501,6 +514,7 @@ void mica_packer_free(struct mica_packer *p)
 	packer_hoard_free(p);
 	packer_large_free(p);
 	packer_chunks_free(p);
+	packer_known_free(p);
 	free(p->placed);
 	packer_settings_free(p);
 	mica_extlist_free(&p->file.exts);

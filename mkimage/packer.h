@@ -9,6 +9,7 @@
 #define MICA_MKIMAGE_PACKER_H
 
 #include "../lib/tree.h"
+#include "extlist.h"
 #include "source.h"
 
 struct mica_packer;
@@ -45,6 +46,34 @@ int mica_packer_end(struct mica_packer *p, struct mica_err *err);
 /* A symlink's target (1..4095 bytes). */
 int mica_packer_symlink(struct mica_packer *p, struct mica_tinode *inode, const char *target,
 			size_t len, struct mica_err *err);
+
+/*
+ * Content that is stored elsewhere already: what comes later and is the same refers to
+ * it. To be told before any other file. begin says how a file of size bytes is to be
+ * told: true: its bytes in order, then end; false: extent by extent.
+ */
+int mica_packer_known_begin(struct mica_packer *p, const char *path, uint64_t size, bool *bytes,
+			    struct mica_err *err);
+int mica_packer_known_write(struct mica_packer *p, const void *buf, size_t len,
+			    struct mica_err *err);
+/* inode: its data says where; it has no mode, and must live until the packer is freed. */
+int mica_packer_known_end(struct mica_packer *p, const struct mica_tinode *inode,
+			  struct mica_err *err);
+/* decoded: the x->llen bytes that extent x of some file holds. */
+int mica_packer_known_extent(struct mica_packer *p, const struct mica_pext *x,
+			     const unsigned char *decoded, struct mica_err *err);
+/*
+ * len bytes from offset la of some file on, which are stored as they are, from
+ * byte pstart of dev on. They end with the file, or at a multiple of
+ * mica_packer_known_slab().
+ */
+int mica_packer_known_plain(struct mica_packer *p, uint16_t dev, uint64_t pstart,
+			    const unsigned char *bytes, uint32_t len, struct mica_err *err);
+uint32_t mica_packer_known_slab(const struct mica_packer *p);
+/* The algorithms of extents that files may share: 1 << enum erofs_alg. */
+unsigned int mica_packer_known_algs(const struct mica_packer *p);
+/* The list that the packed inode begins with: size bytes of fragments that were told. */
+struct mica_extlist *mica_packer_known_packed(struct mica_packer *p, uint64_t size);
 
 /* After mica_packer_flush(): the packed inode, NULL when nothing is in one. Borrowed. */
 struct mica_tinode *mica_packer_packed(struct mica_packer *p);

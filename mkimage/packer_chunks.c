@@ -35,18 +35,14 @@ void packer_chunks_free(struct mica_packer *p)
 }
 
 /* Zeros are left out where files are stored, so that they need no digest. */
-int packer_chunks_hash(const struct mica_packer *p, struct packer_worker *w, struct batch *b,
-		       struct piece *piece, struct mica_err *err)
+int packer_chunks_digest(const struct mica_packer *p, struct mica_keyhash *h, struct piece *piece,
+			 const unsigned char *in, unsigned char *digests, struct mica_err *err)
 {
-	const unsigned char *in = b->in + piece->in_off;
 	uint32_t blocks = piece_blocks(p, piece);
 	uint32_t done = blocks * MICA_BLOCK;
-	unsigned char *digests = b->out + b->out_len;
 	le32 len = le32_make(piece->in_len);
 	int ret = 0;
 
-	piece->out_off = b->out_len;
-	b->out_len += blocks * MICA_DIGEST;
 	for (uint32_t i = 0; !ret && i < blocks; i++) {
 		const unsigned char *block = in + i * MICA_BLOCK;
 
@@ -54,17 +50,26 @@ int packer_chunks_hash(const struct mica_packer *p, struct packer_worker *w, str
 			memset(digests + i * MICA_DIGEST, 0, MICA_DIGEST);
 			continue;
 		}
-		mica_keyhash_begin(w->hash);
-		mica_keyhash_add(w->hash, block, MICA_BLOCK);
-		ret = mica_keyhash_end(w->hash, digests + i * MICA_DIGEST, err);
+		mica_keyhash_begin(h);
+		mica_keyhash_add(h, block, MICA_BLOCK);
+		ret = mica_keyhash_end(h, digests + i * MICA_DIGEST, err);
 	}
 	if (ret)
 		return ret;
-	mica_keyhash_begin(w->hash);
-	mica_keyhash_add(w->hash, &len, sizeof(len));
-	mica_keyhash_add(w->hash, digests, (size_t)blocks * MICA_DIGEST);
-	mica_keyhash_add(w->hash, in + done, piece->in_len - done);
-	return mica_keyhash_end(w->hash, piece->digest, err);
+	mica_keyhash_begin(h);
+	mica_keyhash_add(h, &len, sizeof(len));
+	mica_keyhash_add(h, digests, (size_t)blocks * MICA_DIGEST);
+	mica_keyhash_add(h, in + done, piece->in_len - done);
+	return mica_keyhash_end(h, piece->digest, err);
+}
+
+int packer_chunks_hash(const struct mica_packer *p, struct packer_worker *w, struct batch *b,
+		       struct piece *piece, struct mica_err *err)
+{
+	piece->out_off = b->out_len;
+	b->out_len += piece_blocks(p, piece) * MICA_DIGEST;
+	return packer_chunks_digest(p, w->hash, piece, b->in + piece->in_off,
+				    b->out + piece->out_off, err);
 }
 
 /* Bytes that the file takes more at most as chunks than in one run. */

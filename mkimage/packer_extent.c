@@ -163,7 +163,7 @@ int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_e
 
 int packer_packed_publish(struct mica_packer *p, struct mica_err *err)
 {
-	if (!p->hoard.size)
+	if (!p->hoard.used)
 		return 0;
 	p->cur = &p->packed;
 	p->packed_inode = (struct mica_tinode){
@@ -194,7 +194,7 @@ int packer_extents_work(struct mica_packer *p, struct packer_worker *w, struct e
 	return ret;
 }
 
-static int placed_push(struct mica_packer *p, struct placed at, struct mica_err *err)
+int packer_placed_push(struct mica_packer *p, struct placed at, struct mica_err *err)
 {
 	if (p->placed_count == p->placed_cap) {
 		uint32_t cap = p->placed_cap ? p->placed_cap * 2 : 1024;
@@ -216,6 +216,7 @@ static int ref_store(struct mica_packer *p, const struct extent *e, struct mica_
 		.llen = e->len,
 		.pstart = at->pstart,
 		.plen = at->plen,
+		.dev = at->dev,
 		.alg = (int8_t)at->alg,
 		.partial = e->len < at->llen,
 	};
@@ -224,11 +225,13 @@ static int ref_store(struct mica_packer *p, const struct extent *e, struct mica_
 	if (!p->cur->exts.stored)
 		p->cur->start = at->pstart;
 	p->cur->any_encoded |= at->alg >= 0;
-	/* a part of plain bytes is just fewer of them */
-	if (at->alg < 0) {
+	/*
+	 * In an index a part of plain bytes is just fewer of them. As an encoded extent it is
+	 * partial: the kernel knows a cluster by its address, and must meet it with one size.
+	 */
+	if (at->alg < 0 && !p->opts->compat.extents) {
 		x.partial = false;
-		x.plen = p->opts->compat.extents ? e->len
-						 : (uint32_t)mica_round_up(e->len, MICA_BLOCK);
+		x.plen = (uint32_t)mica_round_up(e->len, MICA_BLOCK);
 	}
 	return mica_extlist_add(&p->cur->exts, p->spool, x, err);
 }
@@ -252,7 +255,7 @@ static int extent_store(struct mica_packer *p, struct extents *x, const struct e
 		return ref_store(p, e, err);
 	ret = packer_extent_write(p, x->slab->setting, x->slab->data + e->off, e->len, e->out,
 				  e->out_len, &at, err);
-	return ret || !e->known ? ret : placed_push(p, at, err);
+	return ret || !e->known ? ret : packer_placed_push(p, at, err);
 }
 
 int packer_extents_store(struct mica_packer *p, struct extents *x, struct mica_err *err)

@@ -52,20 +52,27 @@ void packer_hoard_free(struct mica_packer *p)
 
 /* --- looking ------------------------------------------------------------------ */
 
+int packer_hoard_digest(struct mica_keyhash *h, const unsigned char *data, uint32_t len,
+			uint8_t out[MICA_DIGEST], struct mica_err *err)
+{
+	static const uint8_t domain[] = "hoard";
+
+	mica_keyhash_begin(h);
+	mica_keyhash_add(h, domain, sizeof(domain));
+	mica_keyhash_add(h, data, len);
+	return mica_keyhash_end(h, out, err);
+}
+
 int packer_hoard_look(struct mica_packer *p, struct packer_worker *w, struct hoard_look *look,
 		      struct mica_err *err)
 {
-	static const uint8_t domain[] = "hoard";
 	int ret = 0;
 
 	for (uint32_t i = look->first; !ret && i < look->end; i++) {
 		struct mica_hoard_file *f = &look->hoard->files[i];
 		const unsigned char *data = look->hoard->data + f->off;
 
-		mica_keyhash_begin(w->hash);
-		mica_keyhash_add(w->hash, domain, sizeof(domain));
-		mica_keyhash_add(w->hash, data, f->len);
-		ret = mica_keyhash_end(w->hash, f->digest, err);
+		ret = packer_hoard_digest(w->hash, data, f->len, f->digest, err);
 		mica_gear_sketch(&p->settings[0].gear, data, f->len, &f->sketch);
 	}
 	return ret;
@@ -216,6 +223,7 @@ static int segment_part(struct mica_packer *p, const struct mica_hoard *h, unsig
 	s->parts[s->count++] = (struct segment_part){off, len};
 	s->len += len;
 	p->hoard.size += len;
+	p->hoard.used = true;
 	return 0;
 }
 
@@ -283,6 +291,13 @@ static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, bool a
 
 /* --- emptying ----------------------------------------------------------------- */
 
+/* The end of a file can be nowhere but in the packed inode. */
+static bool twin_fits(const struct mica_hoard_file *f)
+{
+	return !packer_twin_is_known(f->twin) || f->len == f->inode->size ||
+	       f->twin->data.kind == MICA_DATA_FRAGMENT;
+}
+
 /* Same content, same place; the first one of them is stored. */
 static int twins_find(struct mica_packer *p, struct mica_hoard *h, struct mica_err *err)
 {
@@ -292,7 +307,9 @@ static int twins_find(struct mica_packer *p, struct mica_hoard *h, struct mica_e
 		struct mica_hoard_file *f = &h->files[i];
 
 		f->twin = mica_dedupe_find(p->dedupe, f->digest);
-		if (f->twin)
+		if (f->twin && !twin_fits(f))
+			f->twin = NULL;
+		else if (f->twin)
 			p->bytes_dup += f->len;
 		else
 			ret = mica_dedupe_add(p->dedupe, f->digest, f->inode, err);
@@ -373,9 +390,11 @@ static bool hoard_is_small(const struct mica_packer *p, const struct mica_hoard 
 }
 
 /* A file that has a twin is where the twin is. */
-static void twin_follow(struct mica_hoard_file *f, bool is_inline)
+static void twin_follow(struct mica_packer *p, struct mica_hoard_file *f, bool is_inline)
 {
-	if (is_inline)
+	if (packer_twin_is_known(f->twin))
+		packer_known_use(p, f->twin);
+	if (f->len == f->inode->size && (is_inline || packer_twin_is_known(f->twin)))
 		f->inode->data = f->twin->data;
 	else
 		fragment_set(f, f->twin->data.fragment);
@@ -394,7 +413,7 @@ static int hoard_empty(struct mica_packer *p, struct mica_hoard *h, bool last, s
 		ret = is_inline ? hoard_inline(p, h, err) : segments_make(p, h, last, err);
 	for (uint32_t i = 0; !ret && i < h->count; i++)
 		if (h->files[i].twin)
-			twin_follow(&h->files[i], is_inline);
+			twin_follow(p, &h->files[i], is_inline);
 	*ticket = mica_pipe_submitted(p->pipe);
 	p->hoard.full = NULL;
 	return ret;

@@ -175,6 +175,7 @@ struct placed {
 	uint64_t pstart;
 	uint32_t plen, llen;
 	int alg;
+	uint16_t dev;
 };
 
 /* The file that is being stored. */
@@ -194,6 +195,16 @@ struct store_file {
 	unsigned char tail[MICA_BLOCK];
 	uint32_t tail_len;
 	bool tail_encoded;
+};
+
+/* Content of a base that the packer is told of. */
+struct packer_known {
+	unsigned char *buf;	/* a cluster; NULL: nothing was told yet */
+	unsigned char *digests; /* of its blocks */
+	uint32_t fill;
+	uint64_t zeros; /* that came last and are not in the digest yet */
+	struct mica_keyhash *piece, *file;
+	bool first; /* no piece came yet */
 };
 
 struct packer_worker {
@@ -224,6 +235,8 @@ struct packer_hoard {
 	struct mica_hoard *full; /* waits to be emptied; NULL: none does */
 	uint32_t looked;	 /* files of cur that a worker was told to look at */
 	uint64_t size;		 /* bytes of the packed inode so far */
+	uint64_t start;		 /* of them, those that bases have */
+	bool used;		 /* some file needs the packed inode */
 	struct segment *seg;	 /* being gathered */
 	struct segment *free;	 /* under free_lock */
 };
@@ -283,6 +296,7 @@ struct mica_packer {
 	uint64_t plan_end;  /* where the slab that is planned ends in its file */
 	struct packer_hoard hoard;
 	struct packer_large large;
+	struct packer_known known;
 	pthread_mutex_t free_lock;
 	struct batch *free_batches;
 
@@ -314,6 +328,26 @@ int packer_runs_check(const struct mica_run *runs, size_t count, uint64_t size,
  */
 int packer_holes_plan(struct mica_packer *p, const struct mica_run *runs, size_t count,
 		      uint64_t size, uint64_t *chunk, struct mica_err *err);
+/* How the content of a path is compressed. */
+int packer_choose(struct mica_packer *p, const char *path, struct mica_err *err);
+/* And its way, by its size; sparse: bytes of its chunks when it is stored as such. */
+void packer_route(struct mica_packer *p, uint64_t size, uint64_t sparse);
+
+/* What a base has: nothing is stored for it. */
+static inline bool packer_twin_is_known(const struct mica_tinode *twin)
+{
+	return !twin->mode;
+}
+void packer_known_free(struct mica_packer *p);
+/* A file has the same content as twin, which is of a base. */
+void packer_known_use(struct mica_packer *p, const struct mica_tinode *twin);
+bool packer_piece_is_zeros(const struct mica_packer *p, uint32_t cluster, bool first,
+			   const unsigned char *in, uint32_t len);
+/* The digest that a file of the hoard is found by. */
+int packer_hoard_digest(struct mica_keyhash *h, const unsigned char *data, uint32_t len,
+			uint8_t out[MICA_DIGEST], struct mica_err *err);
+/* An extent that files may share; its number is that of mica_extindex_begin(). */
+int packer_placed_push(struct mica_packer *p, struct placed at, struct mica_err *err);
 
 /* What is before it in stream order goes first. Takes over the job. */
 int packer_submit(struct mica_packer *p, void *job, struct mica_err *err);
@@ -387,6 +421,9 @@ int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica
 /* Blocks of uncompressed files: what workers do, with the digests in b->out. */
 int packer_chunks_init(struct mica_packer *p, struct mica_err *err);
 void packer_chunks_free(struct mica_packer *p);
+/* digests: room for one for each block */
+int packer_chunks_digest(const struct mica_packer *p, struct mica_keyhash *h, struct piece *piece,
+			 const unsigned char *in, unsigned char *digests, struct mica_err *err);
 int packer_chunks_hash(const struct mica_packer *p, struct packer_worker *w, struct batch *b,
 		       struct piece *piece, struct mica_err *err);
 /* What of a piece is shared; asked for by the position in it, MICA_BLOCKINDEX_NONE: not this. */

@@ -287,6 +287,83 @@ int packer_slab_look(struct mica_packer *p, struct packer_worker *w, struct slab
 	return ret ? ret : run_look(p, w, s, run, off, err);
 }
 
+int mica_packer_known_extent(struct mica_packer *p, const struct mica_pext *x,
+			     const unsigned char *decoded, struct mica_err *err)
+{
+	struct placed at = {
+		.pstart = x->pstart,
+		.plen = x->plen,
+		.llen = (uint32_t)x->llen,
+		.alg = x->alg,
+		.dev = x->dev,
+	};
+	bool dense = packer_looks_dense(decoded, x->llen, DENSE_MOST);
+	uint8_t digest[MICA_DIGEST];
+	uint32_t id;
+	int ret = mica_extindex_begin(p->large.index, x->alg < 0, &id, err);
+
+	if (ret || id == MICA_EXT_NONE)
+		return ret;
+	for (uint32_t off = 0; !ret && off < at.llen;) {
+		size_t n = dense ? mica_min(at.llen - off, p->set->gear.chunk_max)
+				 : mica_gear_cut(&p->set->gear, decoded + off, at.llen - off);
+
+		mica_keyhash_begin(p->known.piece);
+		mica_keyhash_add(p->known.piece, decoded + off, n);
+		ret = mica_keyhash_end(p->known.piece, digest, err);
+		if (!ret)
+			ret = mica_extindex_chunk(p->large.index, digest, err);
+		off += (uint32_t)n;
+	}
+	return ret ? ret : packer_placed_push(p, at, err);
+}
+
+uint32_t mica_packer_known_slab(const struct mica_packer *p)
+{
+	return p->large.slab_size;
+}
+
+/* Bytes from p on that extents of other files will begin and end with as well. */
+static uint32_t plain_part(const struct mica_packer *p, const unsigned char *at, uint32_t len,
+			   bool dense)
+{
+	uint32_t most = p->set->extent_max, part = 0;
+
+	if (dense)
+		return (uint32_t)mica_min(len,
+					  most / p->set->gear.chunk_max * p->set->gear.chunk_max);
+	while (part < len) {
+		uint32_t n = (uint32_t)mica_gear_cut(&p->set->gear, at + part, len - part);
+
+		if (part && part + n > most)
+			break;
+		part += n;
+	}
+	return part;
+}
+
+int mica_packer_known_plain(struct mica_packer *p, uint16_t dev, uint64_t pstart,
+			    const unsigned char *bytes, uint32_t len, struct mica_err *err)
+{
+	bool dense = packer_looks_dense(bytes, len, DENSE_MOST);
+	int ret = 0;
+
+	/* an index knows blocks only, and content is not cut at those */
+	if (!dense && !p->opts->compat.extents)
+		return 0;
+	for (uint32_t off = 0; !ret && off < len;) {
+		uint32_t n = plain_part(p, bytes + off, len - off, dense);
+		struct mica_pext x = {
+			.llen = n, .pstart = pstart + off, .plen = n, .dev = dev, .alg = -1};
+
+		if (!p->opts->compat.extents)
+			x.plen = (uint32_t)mica_round_up(n, MICA_BLOCK);
+		ret = mica_packer_known_extent(p, &x, bytes + off, err);
+		off += n;
+	}
+	return ret;
+}
+
 /* --- planning ----------------------------------------------------------------- */
 
 /* A plan for one slab: where its chunks stand. */

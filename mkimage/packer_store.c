@@ -86,8 +86,14 @@ int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica
 	data->alg = (uint8_t)p->settings[f->setting].how.codec.alg;
 	if (kind == MICA_DATA_PCLUSTERS)
 		p->stats.algs |= 1u << data->alg; /* the map header names it in any case */
+	data->alg = mica_extlist_algs(&f->exts, data->alg);
 	data->tail_len = f->tail_len;
 	data->start = f->start;
+	if (f->exts.any_dev) {
+		/* a list over several devices: any of them, so that it counts as far away */
+		data->start = f->exts.first;
+		data->dev = f->exts.scattered ? f->exts.any_dev : f->exts.first_dev;
+	}
 	data->blocks = (uint32_t)mica_div_round_up(f->exts.bytes, MICA_BLOCK);
 	data->flags = (uint8_t)((f->tail_encoded ? MICA_DATA_TAIL_ENCODED : 0) |
 				(fragment ? MICA_DATA_TAIL_FRAGMENT : 0));
@@ -124,6 +130,8 @@ static int file_lookup(struct mica_packer *p, const struct piece *piece,
 	if (!twin)
 		return mica_dedupe_add(p->dedupe, digest, piece->inode, err);
 	p->stats.bytes_dup += piece->inode->size;
+	if (packer_twin_is_known(twin))
+		packer_known_use(p, twin);
 	piece->inode->data = twin->data;
 	p->cur->shared = 0;
 	mica_outfile_rewind(p->out);

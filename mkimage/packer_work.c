@@ -17,13 +17,12 @@ bool packer_all_zero(const unsigned char *p, size_t len)
  * inline, unless holes cost nothing and something is before it. Piece by piece,
  * hence independent of who found it.
  */
-static bool piece_becomes_zeros(const struct mica_packer *p, const struct piece *piece,
-				const unsigned char *in)
+bool packer_piece_is_zeros(const struct mica_packer *p, uint32_t cluster, bool first,
+			   const unsigned char *in, uint32_t len)
 {
-	if (piece->in_len != p->settings[piece->setting].how.cluster &&
-	    (piece->first || !p->opts->compat.extents))
+	if (len != cluster && (first || !p->opts->compat.extents))
 		return false;
-	return packer_all_zero(in, piece->in_len);
+	return packer_all_zero(in, len);
 }
 
 void packer_digest_begin(struct mica_keyhash *h, const struct piece *first)
@@ -79,7 +78,8 @@ static int piece_work(struct mica_packer *p, struct packer_worker *w, struct bat
 
 	if (piece->zeros)
 		return 0;
-	if (piece_becomes_zeros(p, piece, in)) {
+	if (packer_piece_is_zeros(p, p->settings[piece->setting].how.cluster, piece->first, in,
+				  piece->in_len)) {
 		piece->zeros = piece->in_len;
 		piece->in_len = 0;
 		return 0;

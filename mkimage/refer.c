@@ -18,12 +18,11 @@ struct refer {
 	const struct mica_inode *inode;
 	struct mica_spool *spool;
 	uint16_t dev;
-	bool unfit;	/* it cannot be told */
-	bool hole;	/* some of it is */
-	bool stored;	/* and some is not */
-	bool whole;	/* it is a fragment */
-	bool single;	/* the last extent is a plain pcluster of one byte */
-	uint64_t first; /* address of the first stored byte, 0: none */
+	bool unfit;  /* it cannot be told */
+	bool hole;   /* some of it is */
+	bool stored; /* and some is not */
+	bool whole;  /* it is a fragment */
+	bool single; /* the last extent is a plain pcluster of one byte */
 	unsigned char tail[MICA_BLOCK];
 	struct mica_data data;
 };
@@ -41,8 +40,6 @@ static int refer_tail(struct refer *r, const struct mica_extent *e, struct mica_
 static int refer_add(struct refer *r, struct mica_pext x, struct mica_err *err)
 {
 	x.dev = r->dev;
-	if (x.plen && !r->first)
-		r->first = x.pstart;
 	return mica_extlist_add(&r->bases->list, r->spool, x, err);
 }
 
@@ -123,8 +120,8 @@ static void refer_settle(struct refer *r)
 	struct mica_data *d = &r->data;
 	uint64_t tail = d->flags & MICA_DATA_TAIL_ENCODED ? 0 : d->tail_len;
 
-	d->dev = r->first ? r->dev : 0;
-	d->start = r->first;
+	d->dev = l->first_dev;
+	d->start = l->first;
 	d->blocks = (uint32_t)mica_min(mica_div_round_up(i->size - tail, MICA_BLOCK), UINT32_MAX);
 	d->flags |= mica_extlist_flags(l);
 	if (i->layout == EROFS_LAYOUT_COMPRESSED_FULL ||

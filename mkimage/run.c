@@ -181,7 +181,7 @@ static void print_summary(const char *image, const struct mica_build_stats *st, 
 	putchar('\n');
 }
 
-/* With bases each operand is the path of one, whatever it looks like. */
+/* What is a base as well is the path of one, whatever it looks like. */
 static int layers_list(struct mica_layers *layers, const char *const *operands, unsigned int count,
 		       const struct mica_layers_opts *opts, const struct mica_build_opts *build,
 		       struct mica_err *err)
@@ -196,7 +196,7 @@ static int layers_list(struct mica_layers *layers, const char *const *operands, 
 					   .image = images,
 					   .ignore_zeros = opts->ignore_zeros};
 
-		ret = build->bases ? mica_layers_push(layers, &layer, err)
+		ret = build->merge ? mica_layers_push(layers, &layer, err)
 				   : mica_layers_add(layers, path, opts, err);
 	}
 	return ret;

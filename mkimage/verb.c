@@ -3,29 +3,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bases.h"
 #include "options.h"
 #include "tarindex.h"
 #include "verbs.h"
 
+static int bases_open(struct mica_mkimage_options *o, const char *source, struct mica_bases *bases,
+		      struct mica_err *err)
+{
+	int ret;
+
+	if (o->tar_index) {
+		o->build.bases = bases;
+		o->build.merge = true;
+		return mica_tarindex_open(source, bases, err);
+	}
+	if (!o->bases.count)
+		return 0;
+	ret = mica_bases_open(o->bases.v, o->bases.count, bases, err);
+	if (!ret)
+		ret = mica_bases_settle(bases, false, o->have_compat, &o->build.compat, err);
+	o->build.bases = bases;
+	return ret;
+}
+
 static int mkimage_run(int argc, char **argv)
 {
 	struct mica_mkimage_options o;
-	struct mica_bases tar = {0};
+	struct mica_bases bases = {0};
 	struct mica_err err = {0};
 	int operands;
 	int ret = mica_mkimage_options_parse(&o, argc, argv, &operands, &err);
 
-	if (!ret && o.tar_index) {
-		ret = mica_tarindex_open(argv[2], &tar, &err);
-		o.build.bases = &tar;
-	}
+	if (!ret)
+		ret = bases_open(&o, argv[2], &bases, &err);
 	if (!ret)
 		ret = mica_run("mkimage", argv[1], (const char *const *)argv + 2,
 			       (unsigned int)operands - 1, o.has_platform ? &o.platform : NULL,
 			       &o.build, &o.run, &err);
 	if (ret)
 		fprintf(stderr, "mica mkimage: %s\n", err.msg);
-	mica_bases_free(&tar);
+	mica_bases_free(&bases);
 	mica_mkimage_options_free(&o);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

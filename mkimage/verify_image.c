@@ -160,21 +160,24 @@ static int visit(void *ctx, struct mica_tnode *node, struct mica_err *err)
 	return S_ISREG(node->inode->mode) || S_ISLNK(node->inode->mode) ? job_add(r, node, err) : 0;
 }
 
-/* The image's files: itself, and the tar that it is the index of, unless they are joined. */
+/* The image's files: itself, and bases or the tar that it is the index of, unless joined. */
 static int image_ios(const struct mica_layout *l, const struct mica_outfile *image,
 		     struct mica_image_ios *ios, struct mica_err *err)
 {
-	enum mica_tar_index tar = l->opts->tar_index;
+	const struct mica_build_opts *o = l->opts;
 	int ret = mica_outfile_io(image, &ios->io, err);
 
-	if (ret || tar == MICA_TAR_NONE || tar == MICA_TAR_BEFORE)
+	if (ret || !o->bases || o->flat || o->tar_index == MICA_TAR_BEFORE)
 		return ret;
-	ios->devices = calloc(1, sizeof(struct mica_io *));
+	if (o->tar_index != MICA_TAR_BEHIND) {
+		ret = mica_bases_ios(o->bases, &ios->devices, err);
+		ios->device_count = ret ? 0 : o->bases->count;
+		return ret;
+	}
+	ios->devices = calloc(2, sizeof(struct mica_io *));
 	if (!ios->devices)
 		return mica_err_nomem(err);
-	ret = tar == MICA_TAR_BEHIND
-		      ? mica_outfile_whole_io(image, ios->devices, err)
-		      : mica_io_open_file(l->opts->bases->v->path, 0, ios->devices, err);
+	ret = mica_outfile_whole_io(image, ios->devices, err);
 	ios->device_count = !ret;
 	return ret;
 }

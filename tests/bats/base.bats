@@ -130,6 +130,35 @@ over() {
   smaller_than image 10 base
 }
 
+@test "without its base, or with one that changed, it is refused" {
+  local uuid
+  mkimage base "$OLD"
+  uuid=$(blkid -p -o value -s UUID base)
+  mkimage --base base image "$NEW"
+  run "$MICA" dump image
+  assert_has "$uuid"
+  run "$MICA" fsck image
+  assert_status 8
+  assert_has "device 1 of 1, $uuid is another file, which was not given"
+  # the same size, one bit of content more
+  cp -a "$OLD" changed
+  printf x | dd of=changed/dense bs=1 seek=70000 conv=notrunc status=none
+  mkimage base changed
+  run "$MICA" fsck --device base image
+  assert_status 8
+  assert_has "device 1 of 1: base: its UUID is"
+  assert_has "$uuid"
+  run "$MICA" mount --device base image "$BATS_TEST_TMPDIR"
+  [ "$status" != 0 ]
+  assert_has "device 1 of 1: base: its UUID is"
+}
+
+@test "rules of compression: files of a base are told by theirs" {
+  mkimage -C 64K --compress-rule '*/long*=zstd:9,cluster=256K' base "$OLD"
+  based -C 64K --compress-rule '*/long*=zstd:9,cluster=256K'
+  smaller_than image 25 base
+}
+
 @test "the same bytes for any number of threads, from the directory and its tar" {
   mkimage base "$OLD"
   mkimage -j 1 --base base one "$NEW"

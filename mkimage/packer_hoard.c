@@ -272,20 +272,33 @@ static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, bool a
 		       struct mica_err *err)
 {
 	struct segment *s = p->hoard.seg;
-	uint64_t end = p->hoard.size;
+	uint64_t end = p->hoard.size, la;
+	unsigned int setting;
+	uint32_t most;
+	bool far;
 	int ret = 0;
 
 	if (p->opts->compat.extents || !s)
 		return 0;
-	if (away && segment_most(p, s->setting) > MICA_EXTLIST_FAR + MICA_BLOCK) {
-		end = mica_max(end, s->la + MICA_EXTLIST_FAR);
-		s->encode = true;
+	setting = s->setting;
+	most = segment_most(p, setting);
+	far = away && most > MICA_EXTLIST_FAR + MICA_BLOCK;
+	la = s->la;
+	if (mica_round_up(end, MICA_BLOCK) - la > most) {
+		/* one that is full has no room for zeros, which become the next one */
+		ret = segment_submit(p, false, err);
+		la = end;
+		end += mica_min(2 * MICA_BLOCK, most - MICA_BLOCK);
 	}
+	if (far)
+		end = mica_max(end, la + MICA_EXTLIST_FAR);
 	end = mica_round_up(end, MICA_BLOCK);
 	while (!ret && p->hoard.size < end)
 		/* behind the hoard's bytes stands a block of zeros */
-		ret = segment_part(p, h, s->setting, h->cap,
+		ret = segment_part(p, h, setting, h->cap,
 				   (uint32_t)mica_min(end - p->hoard.size, MICA_BLOCK), err);
+	if (!ret && far)
+		p->hoard.seg->encode = true;
 	return ret;
 }
 

@@ -2,6 +2,7 @@
 #include "beneath_meta.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -68,23 +69,83 @@ static bool xattr_is_refused(int number)
 	       number == ENOSPC || number == E2BIG || number == ERANGE;
 }
 
+static bool xattr_is_acl(const struct mica_xattr_value *x)
+{
+	return !strcmp(x->name, ACL_ACCESS) || !strcmp(x->name, ACL_DEFAULT);
+}
+
+static size_t xattr_size(const struct mica_xattr_value *x)
+{
+	return strlen(x->name) + x->len;
+}
+
+static int larger_first(const void *a, const void *b)
+{
+	size_t x = xattr_size(*(const struct mica_xattr_value *const *)a);
+	size_t y = xattr_size(*(const struct mica_xattr_value *const *)b);
+
+	return (x < y) - (x > y);
+}
+
+/*
+ * ext4 puts an xattr into what is left of the inode if it fits there, else into a block; what
+ * it has no room for in one order may have some in another. Larger ones first leaves the
+ * inode to those that the block would not take. Whether all are set now.
+ */
+static bool xattrs_refit(int fd, bool by_path, const struct mica_xattrlist *xattrs)
+{
+	const struct mica_xattr_value **order = calloc(xattrs->count, sizeof(*order));
+	size_t count = 0, set = 0;
+
+	if (!order)
+		return false;
+	for (size_t i = 0; i < xattrs->count; i++) {
+		if (xattr_is_acl(&xattrs->list[i]))
+			continue;
+		order[count++] = &xattrs->list[i];
+		xattr_remove(fd, by_path, xattrs->list[i].name);
+	}
+	qsort(order, count, sizeof(*order), larger_first);
+	while (set < count && !xattr_set(fd, by_path, order[set]))
+		set++;
+	/* as many as there were before, in the order in which they were set */
+	for (size_t i = 0; set < count && i < xattrs->count; i++)
+		if (!xattr_is_acl(&xattrs->list[i]))
+			xattr_remove(fd, by_path, xattrs->list[i].name);
+	for (size_t i = 0; set < count && i < xattrs->count; i++)
+		if (!xattr_is_acl(&xattrs->list[i]) && xattr_set(fd, by_path, &xattrs->list[i]))
+			errno = 0;
+	free(order);
+	return set == count;
+}
+
 /* ACLs come last: they change the mode, and the mode decides who may set the others. */
 static int meta_xattrs(int fd, bool by_path, bool acls, const struct mica_beneath_meta *meta,
 		       struct mica_beneath_skipped *skipped, struct mica_err *err)
 {
+	const struct mica_xattr_value *first = NULL;
+	uint64_t missing = 0;
+	int number = 0;
+
 	for (size_t i = 0; i < meta->xattrs->count; i++) {
 		const struct mica_xattr_value *x = &meta->xattrs->list[i];
-		bool is_acl = !strcmp(x->name, ACL_ACCESS) || !strcmp(x->name, ACL_DEFAULT);
 
-		if (is_acl != acls || !xattr_set(fd, by_path, x))
+		if (xattr_is_acl(x) != acls || !xattr_set(fd, by_path, x))
 			continue;
 		if (!xattr_is_refused(errno))
 			return mica_err_sys(err, errno, "cannot set the xattr %s", x->name);
-		if (!skipped->xattrs++) {
-			snprintf(skipped->xattr_name, sizeof(skipped->xattr_name), "%s", x->name);
-			skipped->xattr_errno = errno;
+		if (!missing++) {
+			first = x;
+			number = errno;
 		}
 	}
+	if (!missing || (number == ENOSPC && !acls && xattrs_refit(fd, by_path, meta->xattrs)))
+		return 0;
+	if (!skipped->xattrs) {
+		snprintf(skipped->xattr_name, sizeof(skipped->xattr_name), "%s", first->name);
+		skipped->xattr_errno = number;
+	}
+	skipped->xattrs += missing;
 	return 0;
 }
 

@@ -186,6 +186,25 @@ P
   done
 }
 
+# Where a part of the packed inode ends, its last segment may be full but for some bytes.
+@test "small clusters, and parts of the packed inode that end anywhere" {
+  mkdir src
+  python3 - <<'P'
+import random
+r = random.Random(1)
+for i in range(3000):
+    open(f"src/{i:04}", "wb").write((b"%d " % i) * r.randrange(10, 2500) + r.randbytes(40))
+P
+  local cluster
+  for cluster in 8K 12K 64K; do
+    mkimage --compat 6.12 -z zstd:1 --memory=64M -C $cluster image src
+    "$MICA" fsck --quiet image
+    shown image
+    same_tree src mnt
+    unmount mnt
+  done
+}
+
 @test "a tar, its directory and any number of threads: the same bytes" {
   shared_tree
   tar_of src src.tar

@@ -182,6 +182,8 @@ static int jobs_run(struct engine *e, unsigned int jobs, struct mica_err *err)
 {
 	int ret = 0;
 
+	/* Where malloc is another one's, glibc's sets itself up here: not in two threads at once. */
+	memory_return();
 	for (size_t i = 0; !ret && i < e->layers->count; i++) {
 		struct job *job = &e->jobs[i];
 		bool failed;

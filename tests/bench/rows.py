@@ -64,7 +64,7 @@ def mica_rows():
                corpora=("root", "nm"))
     for size in ("64K", "128K", "256K"):
         yield mica(f"zstd:3, 6.12, {size}", f"-z zstd:3 --compat 6.12 -C {size}")
-    for size in ("128K", "256K", "1M"):
+    for size in ("128K", "192K", "256K", "384K", "1M"):
         yield mica(f"zstd:3, 6.17, {size}", f"-z zstd:3 --compat 6.17 -C {size}")
     for kind in ("off", "tails", "small"):
         yield mica(f"zstd:3, 6.12, fragments {kind}",

@@ -58,6 +58,47 @@ static bool data_is_far(const struct mica_data *d)
 	return d->dev || d->kind == MICA_DATA_FRAGMENT || d->flags & MICA_DATA_TAIL_FRAGMENT;
 }
 
+/* What the map said begins where it was asked about, and is not nothing. */
+static int extent_check(const struct mica_extent *e, uint64_t la, struct mica_err *err)
+{
+	if (e->la == la && e->llen)
+		return 0;
+	return mica_err_set(err, MICA_E_CORRUPT, "extent %" PRIu64 "+%" PRIu64 " at byte %" PRIu64,
+			    e->la, e->llen, la);
+}
+
+/* The file's bytes in order; its holes may be far larger than anything that could be read. */
+static int tell_bytes(struct teller *t, struct mica_err *err)
+{
+	struct mica_extent e = {0};
+	uint64_t off = 0, end = 0;
+	int ret = 0;
+
+	while (!ret && off < t->inode.size) {
+		long n;
+
+		if (off == end) {
+			ret = mica_image_map(t->img, &t->inode, off, &e, err);
+			if (!ret)
+				ret = extent_check(&e, off, err);
+			end = off + e.llen;
+			continue;
+		}
+		if (e.kind == MICA_EXTENT_HOLE) {
+			ret = mica_packer_known_zeros(t->packer, end - off, err);
+			off = end;
+			continue;
+		}
+		n = mica_image_read(t->img, &t->inode, t->buf, mica_min(READ_BYTES, end - off), off,
+				    err);
+		if (n < 0)
+			return (int)n;
+		ret = mica_packer_known_write(t->packer, t->buf, (size_t)n, err);
+		off += (uint64_t)n;
+	}
+	return ret;
+}
+
 static int tell_content(struct teller *t, struct mica_err *err)
 {
 	struct mica_known *k;
@@ -73,14 +114,7 @@ static int tell_content(struct teller *t, struct mica_err *err)
 	t->bases->known = k;
 	k->inode.size = t->inode.size;
 	k->inode.data = data;
-	for (uint64_t off = 0; !ret && off < t->inode.size;) {
-		long n = mica_image_read(t->img, &t->inode, t->buf, READ_BYTES, off, err);
-
-		if (n < 0)
-			return (int)n;
-		ret = mica_packer_known_write(t->packer, t->buf, (size_t)n, err);
-		off += (uint64_t)n;
-	}
+	ret = tell_bytes(t, err);
 	return ret ? ret : mica_packer_known_end(t->packer, &k->inode, err);
 }
 
@@ -157,10 +191,9 @@ static int tell_extents(struct teller *t, struct mica_err *err)
 		ret = mica_image_map(t->img, &t->inode, la, &e, err);
 		if (ret)
 			return ret;
-		if (e.la != la || !e.llen)
-			return mica_err_set(err, MICA_E_CORRUPT,
-					    "extent %" PRIu64 "+%" PRIu64 " at byte %" PRIu64, e.la,
-					    e.llen, la);
+		ret = extent_check(&e, la, err);
+		if (ret)
+			return ret;
 		if (!extent_fits(t, &e))
 			continue;
 		ret = extent_is_plain(&e) ? plain_tell(t, &e, err) : encoded_tell(t, &e, err);

@@ -56,6 +56,8 @@ int mica_packer_known_begin(struct mica_packer *p, const char *path, uint64_t si
 			    struct mica_err *err);
 int mica_packer_known_write(struct mica_packer *p, const void *buf, size_t len,
 			    struct mica_err *err);
+/* The same for zeros; whole clusters of them cost nothing. */
+int mica_packer_known_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err);
 /* inode: its data says where; it has no mode, and must live until the packer is freed. */
 int mica_packer_known_end(struct mica_packer *p, const struct mica_tinode *inode,
 			  struct mica_err *err);

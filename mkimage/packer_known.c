@@ -108,6 +108,31 @@ int mica_packer_known_write(struct mica_packer *p, const void *buf, size_t len,
 	return ret;
 }
 
+int mica_packer_known_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
+{
+	struct packer_known *k = &p->known;
+	uint32_t cluster = p->set->how.cluster;
+	int ret = 0;
+
+	while (!ret && len) {
+		uint64_t whole = k->fill ? 0 : len - len % cluster;
+		uint32_t n = (uint32_t)mica_min(len, cluster - k->fill);
+
+		if (whole) {
+			k->zeros += whole;
+			k->first = false;
+			len -= whole;
+			continue;
+		}
+		memset(k->buf + k->fill, 0, n);
+		k->fill += n;
+		len -= n;
+		if (k->fill == cluster)
+			ret = piece_add(p, err);
+	}
+	return ret;
+}
+
 int mica_packer_known_end(struct mica_packer *p, const struct mica_tinode *inode,
 			  struct mica_err *err)
 {

@@ -195,6 +195,17 @@ int mica_bases_check(const struct mica_bases *bases, unsigned int base,
 	return mica_err_set(err, MICA_E_INPUT, "%s: was replaced while it was read", l->path);
 }
 
+int mica_bases_map(struct mica_image *img, const struct mica_inode *inode, uint64_t la,
+		   struct mica_extent *out, struct mica_err *err)
+{
+	int ret = mica_image_map(img, inode, la, out, err);
+
+	if (ret || (out->la == la && out->llen))
+		return ret;
+	return mica_err_set(err, MICA_E_CORRUPT, "extent %" PRIu64 "+%" PRIu64 " at byte %" PRIu64,
+			    out->la, out->llen, la);
+}
+
 int mica_bases_reopen(const struct mica_bases *bases, unsigned int base, struct mica_image **out,
 		      struct mica_err *err)
 {

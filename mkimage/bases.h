@@ -93,6 +93,10 @@ int mica_bases_ios(const struct mica_bases *bases, struct mica_io ***out, struct
 int mica_bases_check(const struct mica_bases *bases, unsigned int base,
 		     const struct mica_image *img, struct mica_err *err);
 
+/* The extent that begins at byte la of a file of a base, so that walking on from it ends. */
+int mica_bases_map(struct mica_image *img, const struct mica_inode *inode, uint64_t la,
+		   struct mica_extent *out, struct mica_err *err);
+
 int mica_bases_reopen(const struct mica_bases *bases, unsigned int base, struct mica_image **out,
 		      struct mica_err *err);
 

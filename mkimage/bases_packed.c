@@ -76,14 +76,10 @@ static int extents_scan(struct mica_image *img, const struct mica_inode *packed,
 	struct mica_extent e;
 
 	for (uint64_t la = 0; la < packed->size; la += e.llen) {
-		int ret = mica_image_map(img, packed, la, &e, err);
+		int ret = mica_bases_map(img, packed, la, &e, err);
 
 		if (ret)
 			return ret;
-		if (e.la != la || !e.llen)
-			return mica_err_set(err, MICA_E_CORRUPT,
-					    "extent %" PRIu64 "+%" PRIu64 " at byte %" PRIu64, e.la,
-					    e.llen, la);
 		demand(out, &e, extents);
 	}
 	return 0;
@@ -260,7 +256,7 @@ static int join_inode(struct joiner *j, bool last, struct mica_err *err)
 	int ret = 0;
 
 	for (uint64_t la = 0; !ret && la < size; la += e.llen) {
-		ret = mica_image_map(j->img, &j->inode, la, &e, err);
+		ret = mica_bases_map(j->img, &j->inode, la, &e, err);
 		if (ret)
 			return ret;
 		/* an index has no room for a gap in the block in which the last extent begins */

@@ -58,15 +58,6 @@ static bool data_is_far(const struct mica_data *d)
 	return d->dev || d->kind == MICA_DATA_FRAGMENT || d->flags & MICA_DATA_TAIL_FRAGMENT;
 }
 
-/* What the map said begins where it was asked about, and is not nothing. */
-static int extent_check(const struct mica_extent *e, uint64_t la, struct mica_err *err)
-{
-	if (e->la == la && e->llen)
-		return 0;
-	return mica_err_set(err, MICA_E_CORRUPT, "extent %" PRIu64 "+%" PRIu64 " at byte %" PRIu64,
-			    e->la, e->llen, la);
-}
-
 /* The file's bytes in order; its holes may be far larger than anything that could be read. */
 static int tell_bytes(struct teller *t, struct mica_err *err)
 {
@@ -78,9 +69,7 @@ static int tell_bytes(struct teller *t, struct mica_err *err)
 		long n;
 
 		if (off == end) {
-			ret = mica_image_map(t->img, &t->inode, off, &e, err);
-			if (!ret)
-				ret = extent_check(&e, off, err);
+			ret = mica_bases_map(t->img, &t->inode, off, &e, err);
 			end = off + e.llen;
 			continue;
 		}
@@ -188,10 +177,7 @@ static int tell_extents(struct teller *t, struct mica_err *err)
 	int ret = 0;
 
 	for (uint64_t la = 0; !ret && la < t->inode.size; la += e.llen) {
-		ret = mica_image_map(t->img, &t->inode, la, &e, err);
-		if (ret)
-			return ret;
-		ret = extent_check(&e, la, err);
+		ret = mica_bases_map(t->img, &t->inode, la, &e, err);
 		if (ret)
 			return ret;
 		if (!extent_fits(t, &e))

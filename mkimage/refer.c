@@ -151,14 +151,10 @@ static int refer_extents(struct refer *r, struct mica_err *err)
 	struct mica_extent e;
 
 	for (uint64_t la = 0; !r->unfit && la < r->inode->size; la += e.llen) {
-		int ret = mica_image_map(r->img, r->inode, la, &e, err);
+		int ret = mica_bases_map(r->img, r->inode, la, &e, err);
 
 		if (ret)
 			return ret;
-		if (e.la != la || !e.llen)
-			return mica_err_set(err, MICA_E_CORRUPT,
-					    "extent %" PRIu64 "+%" PRIu64 " at byte %" PRIu64, e.la,
-					    e.llen, la);
 		ret = refer_extent(r, &e, err);
 		if (ret)
 			return ret;

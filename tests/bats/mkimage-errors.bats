@@ -111,15 +111,18 @@ sample_tar() {
 
 @test "an error does not wait for the rest of a pipe" {
   sample_tar
-  gzip -c good.tar >good.tar.gz
   mkfifo pipe
+  # headers whose checksums are wrong, and a deflate block of the type that does not exist
+  head -c 300000 good.tar | tr 'e' 'X' >bad.tar
+  { head -c 200000 good.tar | gzip -c; printf '\37\213\10\0\0\0\0\0\0\3\7'; noise 300000; } >bad.tar.gz
   local file
-  for file in good.tar good.tar.gz; do
-    # a damaged end of what came, and nothing behind it for a long time
-    { head -c 300000 "$file" | tr 'e' 'X'; exec sleep 600; } >pipe &
+  for file in bad.tar bad.tar.gz; do
+    # damage in what came (256 KiB are read at once), and nothing behind it for a long time
+    { cat "$file"; exec sleep 600; } >pipe &
     run timeout 20 "$MICA" mkimage target/image - <pipe
     kill $!
     assert_status 1
+    [ "$file" != bad.tar.gz ] || assert_has "gzip: invalid block type"
     nothing_left
   done
 }

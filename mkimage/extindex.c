@@ -8,13 +8,15 @@
 
 #define SLOTS_FIRST 1024u
 #define CHUNKS_MAX  256u /* more than an extent has */
+#define ALIKE_MAX   8u	 /* extents that begin alike and are found */
 
 struct mica_extindex {
 	size_t memory;
 	struct start {
 		uint32_t first : 31; /* digest */
 		uint32_t plain : 1;
-	} * starts; /* by extent */
+		uint32_t next; /* 1 + extent that begins alike, 0: none */
+	} * starts;	       /* by extent */
 	uint32_t count, cap;
 	uint8_t (*digests)[MICA_DIGEST];
 	uint32_t digest_count, digest_cap;
@@ -118,6 +120,17 @@ int mica_extindex_begin(struct mica_extindex *x, bool plain, uint32_t *id, struc
 	return 0;
 }
 
+/* The last extent is found by its first chunk. */
+static void start_link(struct mica_extindex *x, const uint8_t digest[MICA_DIGEST])
+{
+	uint32_t *link = slot_find(x->slots, x->mask, x, digest);
+
+	for (unsigned int i = 0; *link && i < ALIKE_MAX; i++)
+		link = &x->starts[*link - 1].next;
+	if (!*link)
+		*link = x->count;
+}
+
 int mica_extindex_chunk(struct mica_extindex *x, const uint8_t digest[MICA_DIGEST],
 			struct mica_err *err)
 {
@@ -128,19 +141,19 @@ int mica_extindex_chunk(struct mica_extindex *x, const uint8_t digest[MICA_DIGES
 	if (ret)
 		return ret;
 	memcpy(x->digests[x->digest_count++], digest, MICA_DIGEST);
-	if (x->starts[x->count - 1].first == x->digest_count - 1) {
-		/* the first of several extents that begin alike is the one that is found */
-		uint32_t *slot = slot_find(x->slots, x->mask, x, digest);
-
-		if (!*slot)
-			*slot = x->count;
-	}
+	if (x->starts[x->count - 1].first == x->digest_count - 1)
+		start_link(x, digest);
 	return 0;
 }
 
 uint32_t mica_extindex_find(const struct mica_extindex *x, const uint8_t digest[MICA_DIGEST])
 {
 	return *slot_find(x->slots, x->mask, x, digest) - 1;
+}
+
+uint32_t mica_extindex_next(const struct mica_extindex *x, uint32_t id)
+{
+	return x->starts[id].next - 1;
 }
 
 bool mica_extindex_plain(const struct mica_extindex *x, uint32_t id)

@@ -31,8 +31,12 @@ int mica_extindex_begin(struct mica_extindex *x, bool plain, uint32_t *id, struc
 int mica_extindex_chunk(struct mica_extindex *x, const uint8_t digest[MICA_DIGEST],
 			struct mica_err *err);
 
-/* An extent that begins with this chunk; MICA_EXT_NONE: there is none. */
+/*
+ * The first extent that begins with this chunk, and the next one that begins like id;
+ * MICA_EXT_NONE: there is none. Of many that begin alike only the first ones are found.
+ */
 uint32_t mica_extindex_find(const struct mica_extindex *x, const uint8_t digest[MICA_DIGEST]);
+uint32_t mica_extindex_next(const struct mica_extindex *x, uint32_t id);
 
 bool mica_extindex_plain(const struct mica_extindex *x, uint32_t id);
 

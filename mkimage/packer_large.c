@@ -287,8 +287,9 @@ int packer_slab_look(struct mica_packer *p, struct packer_worker *w, struct slab
 	return ret ? ret : run_look(p, w, s, run, off, err);
 }
 
-int mica_packer_known_extent(struct mica_packer *p, const struct mica_pext *x,
-			     const unsigned char *decoded, struct mica_err *err)
+/* dense: how what it is in looked when it was cut */
+static int extent_tell(struct mica_packer *p, const struct mica_pext *x,
+		       const unsigned char *decoded, bool dense, struct mica_err *err)
 {
 	struct placed at = {
 		.pstart = x->pstart,
@@ -297,7 +298,6 @@ int mica_packer_known_extent(struct mica_packer *p, const struct mica_pext *x,
 		.alg = x->alg,
 		.dev = x->dev,
 	};
-	bool dense = packer_looks_dense(decoded, x->llen, DENSE_MOST);
 	uint8_t digest[MICA_DIGEST];
 	uint32_t id;
 	int ret = mica_extindex_begin(p->large.index, x->alg < 0, &id, err);
@@ -316,6 +316,17 @@ int mica_packer_known_extent(struct mica_packer *p, const struct mica_pext *x,
 		off += (uint32_t)n;
 	}
 	return ret ? ret : packer_placed_push(p, at, err);
+}
+
+int mica_packer_known_extent(struct mica_packer *p, const struct mica_pext *x,
+			     const unsigned char *decoded, struct mica_err *err)
+{
+	int ret = extent_tell(p, x, decoded, false, err);
+
+	/* what looks dense may have been a part of something that did not */
+	if (!ret && packer_looks_dense(decoded, x->llen, DENSE_MOST))
+		ret = extent_tell(p, x, decoded, true, err);
+	return ret;
 }
 
 uint32_t mica_packer_known_slab(const struct mica_packer *p)
@@ -487,24 +498,40 @@ static uint32_t ref_min(const struct plan *pl, uint32_t id, uint32_t n, uint32_t
 	return (uint32_t)mica_min(least, pl->p->settings[pl->s->setting].how.cluster / 2);
 }
 
-/* An extent that begins with the next chunk and goes on like what follows; *n chunks. */
+/* Whether it pays and is possible to share n chunks of extent id from here on. */
+static bool ref_fits(const struct plan *pl, uint32_t id, uint32_t n, uint32_t len)
+{
+	bool last = pl->s->last && pl->i + n == pl->s->chunk_count;
+
+	if (len < ref_min(pl, id, n, len))
+		return false;
+	/* what may be plain there must be able to be so here */
+	return !mica_extindex_plain(pl->p->large.index, id) ||
+	       packer_plain_fits(pl->p, pl->s->la + pl->off, len, last);
+}
+
+/*
+ * Of the extents that begin with the next chunk the one that goes on longest like what
+ * follows; *n chunks.
+ */
 static uint32_t ref_find(const struct plan *pl, uint32_t *n, uint32_t *len)
 {
+	const struct mica_extindex *index = pl->p->large.index;
 	const struct chunk *c = &pl->s->chunks[pl->i];
-	uint32_t id = c->zeros ? MICA_EXT_NONE : mica_extindex_find(pl->p->large.index, c->digest);
-	bool last;
+	uint32_t id = c->zeros ? MICA_EXT_NONE : mica_extindex_find(index, c->digest);
+	uint32_t best = MICA_EXT_NONE;
 
-	if (id == MICA_EXT_NONE)
-		return id;
-	*len = ref_match(pl, id, n);
-	if (*len < ref_min(pl, id, *n, *len))
-		return MICA_EXT_NONE;
-	/* what may be plain there must be able to be so here */
-	last = pl->s->last && pl->i + *n == pl->s->chunk_count;
-	if (mica_extindex_plain(pl->p->large.index, id) &&
-	    !packer_plain_fits(pl->p, pl->s->la + pl->off, *len, last))
-		return MICA_EXT_NONE;
-	return id;
+	*len = 0;
+	for (; id != MICA_EXT_NONE; id = mica_extindex_next(index, id)) {
+		uint32_t count, match = ref_match(pl, id, &count);
+
+		if (match <= *len || !ref_fits(pl, id, count, match))
+			continue;
+		best = id;
+		*n = count;
+		*len = match;
+	}
+	return best;
 }
 
 /*

@@ -53,16 +53,41 @@ static void extents_are_found_by_their_first_chunk(void **state)
 	chunk(x, 2, 2);
 	assert_int_equal(begin(x, true), 1);
 	chunk(x, 1, 2);
-	/* begins like the first one, which stays the one that is found */
+	/* begins like the first one, which stays the first that is found */
 	assert_int_equal(begin(x, false), 2);
 	chunk(x, 1, 1);
 	chunk(x, 3, 3);
 	assert_int_equal(mica_extindex_find(x, digest(1, 1)), 0);
+	assert_int_equal(mica_extindex_next(x, 0), 2);
+	assert_int_equal(mica_extindex_next(x, 2), MICA_EXT_NONE);
 	assert_int_equal(mica_extindex_find(x, digest(1, 2)), 1);
+	assert_int_equal(mica_extindex_next(x, 1), MICA_EXT_NONE);
 	assert_int_equal(mica_extindex_find(x, digest(2, 2)), MICA_EXT_NONE);
 	assert_int_equal(mica_extindex_find(x, digest(1, 3)), MICA_EXT_NONE);
 	assert_false(mica_extindex_plain(x, 0));
 	assert_true(mica_extindex_plain(x, 1));
+	mica_extindex_free(x);
+}
+
+/* However many begin alike, a search among them takes no longer than among a few. */
+static void few_of_many_alike_are_found(void **state)
+{
+	struct mica_extindex *x = index_new(1 << 20);
+	uint32_t id, count = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		assert_int_equal(begin(x, false), i);
+		chunk(x, 7, 7);
+		chunk(x, 8, i);
+	}
+	for (id = mica_extindex_find(x, digest(7, 7)); id != MICA_EXT_NONE;
+	     id = mica_extindex_next(x, id))
+		assert_int_equal(id, count++);
+	assert_in_range(count, 2, 16);
+	assert_int_equal(begin(x, false), 1000);
+	chunk(x, 9, 9);
+	assert_int_equal(mica_extindex_find(x, digest(9, 9)), 1000);
 	mica_extindex_free(x);
 }
 
@@ -130,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(extents_are_found_by_their_first_chunk),
+		cmocka_unit_test(few_of_many_alike_are_found),
 		cmocka_unit_test(chunks_end_with_their_extent),
 		cmocka_unit_test(memory_has_an_end),
 	};

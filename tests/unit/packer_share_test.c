@@ -183,6 +183,28 @@ static void a_part_of_an_extent_is_shared(void **state)
 	}
 }
 
+/* Of extents that begin alike, the one that goes on like the file is shared. */
+static void the_longest_of_several_is_shared(void **state)
+{
+	static const char *const compat[] = {"6.12", "6.15"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(compat); i++) {
+		start("zstd", 256 * K, compat[i], MICA_FRAGMENTS_SMALL, 64 * M, 2);
+		/* too little in common to share it */
+		GIVE({SPAN_TEXT, 30 * K, 1}, {SPAN_TEXT, 230 * K, 2});
+		GIVE({SPAN_TEXT, 30 * K, 1}, {SPAN_TEXT, 230 * K, 3});
+		finish();
+		assert_int_equal(bytes_of(1, 'R'), 0);
+		assert_int_equal(stats.bytes_dup, 0);
+		GIVE({SPAN_TEXT, 30 * K, 1}, {SPAN_TEXT, 230 * K, 3});
+		finish();
+		check_all();
+		assert_int_equal(stats.bytes_dup, 260 * K);
+		end_image();
+	}
+}
+
 /* Random bytes are stored plain; parts of them are shared as plain ones. */
 static void what_is_plain_is_shared_too(void **state)
 {
@@ -427,6 +449,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_shared_where_it_must_not_be),
 		cmocka_unit_test(a_shifted_copy_shares_most),
 		cmocka_unit_test(a_part_of_an_extent_is_shared),
+		cmocka_unit_test(the_longest_of_several_is_shared),
 		cmocka_unit_test(what_is_plain_is_shared_too),
 		cmocka_unit_test(a_short_chunk_before_what_is_shared),
 		cmocka_unit_test(a_short_rest_behind_what_is_shared),

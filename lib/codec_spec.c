@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The names and levels that a user can ask for, and what kernels know them. */
+/* The names and levels that a user can ask for. */
 #include <stdio.h>
 #include <string.h>
 
 #include "codec_priv.h"
 #include "opt.h"
 #include "util.h"
-
-static const struct {
-	const char *name;
-	unsigned int kernel; /* the oldest that reads it */
-} algs[EROFS_ALG_MAX] = {
-	[EROFS_ALG_LZ4] = {"lz4", 5004},
-	[EROFS_ALG_LZMA] = {"lzma", 5016},
-	[EROFS_ALG_DEFLATE] = {"deflate", 6006},
-	[EROFS_ALG_ZSTD] = {"zstd", 6010},
-};
 
 /* level_max 0: no level */
 static const struct spec_row {
@@ -125,16 +115,6 @@ void mica_codec_spec_format(const struct mica_codec_spec *spec, char *buf, size_
 			snprintf(buf, len, "%s", row->name);
 		return;
 	}
-}
-
-const char *mica_codec_alg_name(enum erofs_alg alg)
-{
-	return alg < EROFS_ALG_MAX ? algs[alg].name : "unknown";
-}
-
-unsigned int mica_codec_alg_kernel(enum erofs_alg alg)
-{
-	return alg < EROFS_ALG_MAX ? algs[alg].kernel : 0;
 }
 
 /*

@@ -11,24 +11,7 @@
 
 #include <stdarg.h>
 
-enum mica_code {
-	MICA_E_SYS = -1,	 /* a system call failed; .sys holds errno */
-	MICA_E_CORRUPT = -2,	 /* the image breaks a rule of its format */
-	MICA_E_UNSUPPORTED = -3, /* valid, but a feature that mica does not read or write */
-	MICA_E_USAGE = -4,	 /* the caller's or user's request makes no sense */
-	MICA_E_NOMEM = -5,
-	MICA_E_LIMIT = -6, /* a configured budget was exceeded */
-	MICA_E_NOENT = -7, /* no such name, xattr, extent */
-	MICA_E_INPUT = -8, /* a source (tar, directory, layer) is broken */
-};
-
-#define MICA_ERR_MSG_MAX 1024
-
-struct mica_err {
-	int code; /* enum mica_code, 0 when unset */
-	int sys;  /* errno with MICA_E_SYS, else 0 */
-	char msg[MICA_ERR_MSG_MAX];
-};
+#include "mica.h" /* enum mica_code, struct mica_err, mica_err_errno() */
 
 /* Fill err (which may be NULL) and return code, so that "return mica_err_set(...)" reads well. */
 int mica_err_set(struct mica_err *err, int code, const char *fmt, ...)
@@ -42,8 +25,5 @@ int mica_err_sys(struct mica_err *err, int sys, const char *fmt, ...)
 int mica_err_wrap(struct mica_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 int mica_err_nomem(struct mica_err *err);
-
-/* The errno that a file system should answer for code: EIO for corruption, and so on. */
-int mica_err_errno(const struct mica_err *err);
 
 #endif

@@ -25,6 +25,17 @@ uint8_t mica_filetype_of(uint16_t mode)
 	}
 }
 
+uint32_t mica_filetype_mode(uint8_t type)
+{
+	static const uint32_t modes[] = {
+		[EROFS_FT_REG] = S_IFREG, [EROFS_FT_DIR] = S_IFDIR,  [EROFS_FT_CHR] = S_IFCHR,
+		[EROFS_FT_BLK] = S_IFBLK, [EROFS_FT_FIFO] = S_IFIFO, [EROFS_FT_SOCK] = S_IFSOCK,
+		[EROFS_FT_LNK] = S_IFLNK,
+	};
+
+	return type < sizeof(modes) / sizeof(modes[0]) ? modes[type] : 0;
+}
+
 const char *mica_filetype_name(uint8_t type)
 {
 	static const char *const names[] = {"unknown",	    "file", "directory", "character device",

@@ -10,6 +10,9 @@
 /* That of a mode; EROFS_FT_UNKNOWN when it has no valid type. */
 uint8_t mica_filetype_of(uint16_t mode);
 
+/* S_IFREG and so on; 0: unknown */
+uint32_t mica_filetype_mode(uint8_t type);
+
 /* "directory" */
 const char *mica_filetype_name(uint8_t type);
 

@@ -96,6 +96,13 @@ struct mica_image_ios {
 
 int mica_image_ios_open(const struct mica_image_files *files, struct mica_image_ios *out,
 			struct mica_err *err);
+
+/*
+ * out->io is a whole file: if a footer says that the image is a part of it, that part
+ * becomes out->io, and the whole the device, unless devices are given.
+ */
+int mica_image_ios_place(struct mica_image_ios *out, bool devices_given, struct mica_err *err);
+
 /* Closes them. */
 void mica_image_ios_clear(struct mica_image_ios *ios);
 /* The files belong to an image now. */
@@ -179,6 +186,17 @@ static inline unsigned int mica_rdev_minor(uint32_t rdev)
 int mica_image_inode(struct mica_image *img, uint64_t nid, struct mica_inode *out,
 		     struct mica_err *err);
 
+/* The inode number that the kernel's EROFS shows for nid. */
+uint64_t mica_super_ino(const struct mica_super *sb, uint64_t nid);
+
+/* How an inode looks from outside. */
+void mica_inode_stat(const struct mica_super *sb, const struct mica_inode *inode,
+		     struct mica_stat *out);
+
+/* The target of a symlink and a NUL, as mica_readlink() */
+long mica_image_readlink(struct mica_image *img, const struct mica_inode *inode, char *buf,
+			 size_t cap, struct mica_err *err);
+
 /* Directory entries in on-disk order, "." and ".." included. */
 struct mica_dirent {
 	uint64_t nid;
@@ -195,6 +213,7 @@ struct mica_dirent {
 struct mica_dir;
 int mica_dir_open(struct mica_image *img, const struct mica_inode *inode, struct mica_dir **out,
 		  struct mica_err *err);
+const struct mica_image *mica_dir_image(const struct mica_dir *dir);
 /* Go to a cookie: 0 is the first entry, else a mica_dirent.next. */
 void mica_dir_seek(struct mica_dir *dir, uint64_t cookie);
 /* 1: an entry; 0: the end; < 0: error */
@@ -250,6 +269,13 @@ static inline void mica_cleanup_xattr_iter(struct mica_xattr_iter **it)
 long mica_xattr_get(struct mica_image *img, const struct mica_inode *inode, const char *name,
 		    void *buf, size_t cap, struct mica_err *err);
 
+/*
+ * All names with their NULs; cap 0 only counts, MICA_E_LIMIT when cap is too small. trusted:
+ * also those that only root may list.
+ */
+long mica_xattr_list(struct mica_image *img, const struct mica_inode *inode, bool trusted,
+		     char *buf, size_t cap, struct mica_err *err);
+
 /* One run of a file's block map. */
 enum mica_extent_kind {
 	MICA_EXTENT_HOLE,   /* zeros */
@@ -300,6 +326,10 @@ int mica_image_ahead(struct mica_image *img, const struct mica_inode *inode, uin
  */
 int mica_image_read_stored(struct mica_image *img, const struct mica_extent *e, void *buf,
 			   size_t len, uint64_t skip, struct mica_err *err);
+
+/* Where the bytes from off on lie in memory, as mica_map() */
+int mica_image_bytes(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		     uint64_t len, const void **data, uint64_t *got, struct mica_err *err);
 
 /* Next data (hole = false) or hole at or behind off, as lseek(2); size at the end. */
 int mica_image_seek(struct mica_image *img, const struct mica_inode *inode, uint64_t off, bool hole,

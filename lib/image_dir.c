@@ -134,6 +134,11 @@ int mica_dir_open(struct mica_image *img, const struct mica_inode *inode, struct
 	return 0;
 }
 
+const struct mica_image *mica_dir_image(const struct mica_dir *dir)
+{
+	return dir->img;
+}
+
 void mica_dir_seek(struct mica_dir *dir, uint64_t cookie)
 {
 	dir->pos = cookie;

@@ -55,21 +55,19 @@ static int files_find(struct mica_io *io, struct mica_footer *footer, struct mic
 	return mica_footer_find(io, footer, err);
 }
 
-/* The part of the file that the image is; the whole file becomes its device. */
-static int files_use_footer(const struct mica_image_files *files, const struct mica_footer *f,
-			    struct mica_image_ios *ios, struct mica_err *err)
+int mica_image_ios_place(struct mica_image_ios *ios, bool devices_given, struct mica_err *err)
 {
 	struct mica_io *whole = ios->io;
-	int ret = mica_io_open_file(files->path, f->image, &ios->io, err);
+	struct mica_footer f;
+	bool is_device;
+	int ret = files_find(whole, &f, err);
 
-	if (ret) {
-		ios->io = whole;
+	if (ret <= 0)
 		return ret;
-	}
-	if (!f->device || files->device_count) {
-		mica_io_free(whole);
-		return 0;
-	}
+	is_device = f.device && !devices_given;
+	ret = mica_io_open_window(whole, !is_device, f.image, &ios->io, err);
+	if (ret || !is_device)
+		return ret;
 	ios->devices[0] = whole;
 	ios->device_count = 1;
 	return 0;
@@ -80,16 +78,13 @@ int mica_image_ios_open(const struct mica_image_files *files, struct mica_image_
 {
 	struct mica_image_ios ios = {
 		.devices = calloc(files->device_count + 1u, sizeof(struct mica_io *))};
-	struct mica_footer footer;
 	int ret;
 
 	if (!ios.devices)
 		return mica_err_nomem(err);
 	ret = mica_io_open_file(files->path, files->offset, &ios.io, err);
 	if (!ret && !files->offset)
-		ret = files_find(ios.io, &footer, err);
-	if (ret > 0)
-		ret = files_use_footer(files, &footer, &ios, err);
+		ret = mica_image_ios_place(&ios, files->device_count, err);
 	if (!ret && files->device_count) {
 		ret = mica_io_open_files(files->devices, files->device_count, ios.devices, err);
 		ios.device_count = ret ? 0 : files->device_count;

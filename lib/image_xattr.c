@@ -206,3 +206,31 @@ long mica_xattr_get(struct mica_image *img, const struct mica_inode *inode, cons
 	memcpy(buf, attr.value, attr.value_len);
 	return (long)attr.value_len;
 }
+
+long mica_xattr_list(struct mica_image *img, const struct mica_inode *inode, bool trusted,
+		     char *buf, size_t cap, struct mica_err *err)
+{
+	cleanup_xattr_iter struct mica_xattr_iter *it = NULL;
+	struct mica_xattr attr;
+	size_t used = 0;
+	int ret;
+
+	ret = mica_xattr_iter_new(img, inode, &it, err);
+	if (ret)
+		return ret;
+	while ((ret = mica_xattr_iter_next(it, &attr, err)) > 0) {
+		size_t len = strlen(attr.name) + 1;
+
+		if (!trusted && !strncmp(attr.name, "trusted.", 8))
+			continue;
+		if (cap && len > cap - used)
+			return mica_err_set(err, MICA_E_LIMIT,
+					    "xattr names of inode %" PRIu64
+					    " do not fit into %zu bytes",
+					    inode->nid, cap);
+		if (cap)
+			memcpy(buf + used, attr.name, len);
+		used += len;
+	}
+	return ret < 0 ? ret : (long)used;
+}

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <linux/fs.h>
 
@@ -13,6 +14,14 @@
 struct io_file {
 	struct mica_io io;
 	int fd;
+	uint64_t offset;
+	void *mapped; /* all of the file, from the first map on; NULL: not yet */
+};
+
+struct io_window {
+	struct mica_io io;
+	struct mica_io *base;
+	bool owned;
 	uint64_t offset;
 };
 
@@ -55,14 +64,42 @@ static void io_file_ahead(struct mica_io *io, uint64_t off, uint64_t len)
 	posix_fadvise(f->fd, (off_t)(f->offset + off), (off_t)len, POSIX_FADV_WILLNEED);
 }
 
+/* Whoever is first maps the whole file, for all who come later. */
+static const void *io_file_map(struct mica_io *io, uint64_t off, uint64_t len)
+{
+	struct io_file *f = (struct io_file *)io;
+	void *mapped = __atomic_load_n(&f->mapped, __ATOMIC_ACQUIRE), *none = NULL;
+	uint64_t size = f->offset + io->size;
+
+	(void)len;
+	if (!mapped) {
+		if (size > SIZE_MAX)
+			return NULL;
+		mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, f->fd, 0);
+		if (mapped == MAP_FAILED)
+			return NULL;
+		if (!__atomic_compare_exchange_n(&f->mapped, &none, mapped, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_ACQUIRE)) {
+			munmap(mapped, (size_t)size);
+			mapped = none;
+		}
+	}
+	return (const uint8_t *)mapped + f->offset + off;
+}
+
 static void io_file_free(struct mica_io *io)
 {
-	close(((struct io_file *)io)->fd);
+	struct io_file *f = (struct io_file *)io;
+
+	if (f->mapped)
+		munmap(f->mapped, (size_t)(f->offset + io->size));
+	close(f->fd);
 }
 
 static const struct mica_io_ops io_file_ops = {
 	.read_at = io_file_read_at,
 	.ahead = io_file_ahead,
+	.map = io_file_map,
 	.free = io_file_free,
 };
 
@@ -152,8 +189,15 @@ static int io_mem_read_at(struct mica_io *io, void *buf, size_t len, uint64_t of
 	return 0;
 }
 
+static const void *io_mem_map(struct mica_io *io, uint64_t off, uint64_t len)
+{
+	(void)len;
+	return ((struct io_mem *)io)->data + off;
+}
+
 static const struct mica_io_ops io_mem_ops = {
 	.read_at = io_mem_read_at,
+	.map = io_mem_map,
 };
 
 int mica_io_open_mem(const char *name, const void *data, size_t len, struct mica_io **out,
@@ -175,6 +219,69 @@ int mica_io_open_mem(const char *name, const void *data, size_t len, struct mica
 	return 0;
 }
 
+static int io_window_read_at(struct mica_io *io, void *buf, size_t len, uint64_t off,
+			     struct mica_err *err)
+{
+	struct io_window *w = (struct io_window *)io;
+
+	return w->base->ops->read_at(w->base, buf, len, w->offset + off, err);
+}
+
+static void io_window_ahead(struct mica_io *io, uint64_t off, uint64_t len)
+{
+	struct io_window *w = (struct io_window *)io;
+
+	mica_io_ahead(w->base, w->offset + off, len);
+}
+
+static const void *io_window_map(struct mica_io *io, uint64_t off, uint64_t len)
+{
+	struct io_window *w = (struct io_window *)io;
+
+	return mica_io_map(w->base, w->offset + off, len);
+}
+
+static void io_window_free(struct mica_io *io)
+{
+	struct io_window *w = (struct io_window *)io;
+
+	if (w->owned)
+		mica_io_free(w->base);
+}
+
+static const struct mica_io_ops io_window_ops = {
+	.read_at = io_window_read_at,
+	.ahead = io_window_ahead,
+	.map = io_window_map,
+	.free = io_window_free,
+};
+
+int mica_io_open_window(struct mica_io *base, bool owned, uint64_t offset, struct mica_io **out,
+			struct mica_err *err)
+{
+	struct io_window *w;
+
+	if (offset > base->size)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "%s: offset %" PRIu64 " is behind the end at %" PRIu64,
+				    base->name, offset, base->size);
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return mica_err_nomem(err);
+	w->io.ops = &io_window_ops;
+	w->io.size = base->size - offset;
+	w->io.name = strdup(base->name);
+	w->base = base;
+	w->owned = owned;
+	w->offset = offset;
+	if (!w->io.name) {
+		free(w);
+		return mica_err_nomem(err);
+	}
+	*out = &w->io;
+	return 0;
+}
+
 int mica_io_read(struct mica_io *io, void *buf, size_t len, uint64_t off, struct mica_err *err)
 {
 	if (!mica_range_in(off, len, io->size))
@@ -189,6 +296,12 @@ void mica_io_ahead(struct mica_io *io, uint64_t off, uint64_t len)
 {
 	if (io->ops->ahead && off < io->size)
 		io->ops->ahead(io, off, mica_min(len, io->size - off));
+}
+
+const void *mica_io_map(struct mica_io *io, uint64_t off, uint64_t len)
+{
+	return io->ops->map && mica_range_in(off, len, io->size) ? io->ops->map(io, off, len)
+								 : NULL;
 }
 
 void mica_io_free(struct mica_io *io)

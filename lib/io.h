@@ -7,6 +7,7 @@
 #ifndef MICA_LIB_IO_H
 #define MICA_LIB_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ struct mica_io_ops {
 		       struct mica_err *err);
 	/* Hint that the range will be read soon; may be NULL. */
 	void (*ahead)(struct mica_io *io, uint64_t off, uint64_t len);
+	/* Where the range is in memory until free(), or NULL; may be NULL itself. */
+	const void *(*map)(struct mica_io *io, uint64_t off, uint64_t len);
 	void (*free)(struct mica_io *io);
 };
 
@@ -50,12 +53,22 @@ int mica_io_open_mem(const char *name, const void *data, size_t len, struct mica
 		     struct mica_err *err);
 
 /*
+ * What base has from offset on. owned: base goes with it on success; else it is borrowed
+ * and may go first, if nothing is read any more.
+ */
+int mica_io_open_window(struct mica_io *base, bool owned, uint64_t offset, struct mica_io **out,
+			struct mica_err *err);
+
+/*
  * Read exactly len bytes at off. A range that reaches over the end is
  * MICA_E_CORRUPT and says "truncated"; I/O errors are MICA_E_SYS.
  */
 int mica_io_read(struct mica_io *io, void *buf, size_t len, uint64_t off, struct mica_err *err);
 
 void mica_io_ahead(struct mica_io *io, uint64_t off, uint64_t len);
+
+/* The bytes where they are in memory until mica_io_free(), NULL: they are not. */
+const void *mica_io_map(struct mica_io *io, uint64_t off, uint64_t len);
 
 void mica_io_free(struct mica_io *io);
 

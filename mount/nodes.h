@@ -29,12 +29,6 @@ static inline uint64_t mica_node_to_nid(const struct mica_super *sb, uint64_t no
 	return node == MICA_NODE_ROOT ? sb->root_nid : node - MICA_NODE_SHIFT;
 }
 
-/* The inode number that the kernel's EROFS shows for nid. */
-uint64_t mica_node_ino(const struct mica_super *sb, uint64_t nid);
-
 void mica_node_stat(const struct mica_super *sb, const struct mica_inode *inode, struct stat *st);
-
-/* S_IFxxx of a directory entry's type, 0 when unknown */
-mode_t mica_node_type(uint8_t file_type);
 
 #endif

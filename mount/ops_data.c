@@ -3,7 +3,6 @@
 #include "ops.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -87,17 +86,9 @@ void mica_ops_readlink(fuse_req_t req, fuse_ino_t node)
 
 	if (!mica_ops_inode(req, node, &inode))
 		return;
-	if (inode.size >= sizeof(target)) {
-		mica_err_set(&err, MICA_E_CORRUPT, "symlink size %" PRIu64 " exceeds %zu",
-			     inode.size, sizeof(target) - 1);
+	n = mica_image_readlink(s->image, &inode, target, sizeof(target), &err);
+	if (n < 0)
 		mica_ops_fail(req, inode.nid, "read symlink", &err);
-		return;
-	}
-	n = mica_image_read(s->image, &inode, target, inode.size, 0, &err);
-	if (n < 0) {
-		mica_ops_fail(req, inode.nid, "read symlink", &err);
-		return;
-	}
-	target[n] = 0;
-	fuse_reply_readlink(req, target);
+	else
+		fuse_reply_readlink(req, target);
 }

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../lib/filetype.h"
+
 void mica_ops_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	(void)node;
@@ -30,7 +32,8 @@ static void entry_plain(const struct mica_super *sb, const struct mica_dirent *d
 			struct fuse_entry_param *out)
 {
 	*out = (struct fuse_entry_param){
-		.attr = {.st_ino = mica_node_ino(sb, de->nid), .st_mode = mica_node_type(de->type)},
+		.attr = {.st_ino = mica_super_ino(sb, de->nid),
+			 .st_mode = mica_filetype_mode(de->type)},
 	};
 }
 

@@ -3,7 +3,6 @@
 #include "ops.h"
 
 #include <errno.h>
-#include <string.h>
 
 void mica_ops_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 {
@@ -35,32 +34,6 @@ void mica_ops_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t
 		fuse_reply_xattr(req, (size_t)n);
 }
 
-/* Names with their NULs; cap 0 only counts. Returns bytes, -ERANGE too as MICA_E_LIMIT. */
-static long names_collect(struct mica_session *s, const struct mica_inode *inode, bool trusted,
-			  char *buf, size_t cap, struct mica_err *err)
-{
-	cleanup_xattr_iter struct mica_xattr_iter *it = NULL;
-	struct mica_xattr xattr;
-	size_t used = 0;
-	int ret;
-
-	ret = mica_xattr_iter_new(s->image, inode, &it, err);
-	if (ret)
-		return ret;
-	while ((ret = mica_xattr_iter_next(it, &xattr, err)) > 0) {
-		size_t len = strlen(xattr.name) + 1;
-
-		if (!trusted && !strncmp(xattr.name, "trusted.", 8))
-			continue;
-		if (cap && len > cap - used)
-			return MICA_E_LIMIT;
-		if (cap)
-			memcpy(buf + used, xattr.name, len);
-		used += len;
-	}
-	return ret < 0 ? ret : (long)used;
-}
-
 void mica_ops_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
 	struct mica_session *s = mica_ops_session(req);
@@ -80,7 +53,7 @@ void mica_ops_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 			return;
 		}
 	}
-	n = names_collect(s, &inode, trusted, buf, size, &err);
+	n = mica_xattr_list(s->image, &inode, trusted, buf, size, &err);
 	if (n == MICA_E_LIMIT)
 		fuse_reply_err(req, ERANGE);
 	else if (n < 0)

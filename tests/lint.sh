@@ -71,7 +71,7 @@ layers() {
   done
 }
 
-archives() { echo "$build/lib/libmica.a" "$build/formats/libformats.a"; }
+archives() { echo "$build"/lib/libmica-{reader,core}.a "$build/formats/libformats.a"; }
 
 silent() {
   # shellcheck disable=SC2046 # several words

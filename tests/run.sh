@@ -3,7 +3,7 @@
 # run.sh [--full] [--no-install] [--only PART...]: builds mica, runs its tests
 # and ends with one line "N passed, N failed, N skipped". Needs root.
 #
-# Parts: build lint unit bats random asan full, or the name of a bats file. The
+# Parts: build lint unit bats random asan tsan full, or the name of a bats file. The
 # part "asan" is unit, bats and random again with a sanitizer build.
 # SEEDS=FIRST-LAST chooses the random trees, JOBS=N how many parts run at once,
 # LOGS=DIR where their output is kept.
@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
 done
 for name in "${only[@]}"; do
   case $name in
-  build | lint | unit | bats | random | asan | full) ;;
+  build | lint | unit | bats | random | asan | tsan | full) ;;
   *)
     [ -f "tests/bats/$name.bats" ] || {
       echo "run.sh: there is no part '$name'" >&2
@@ -215,6 +215,26 @@ asan_start() {
   tests_start asan- test-asan
 }
 
+# Threads on the reader, in a build of that alone.
+tsan_tap() {
+  local dir=$ROOT/build/test-tsan images=$TMPDIR/tsan output status alg
+  [ -f "$dir/build.ninja" ] ||
+    meson setup "$dir" -Dwerror=true -Db_sanitize=thread -Db_lundef=false || return
+  meson compile -C "$dir" api_threads prefetch_test || return
+  mkdir "$images"
+  for alg in none lz4 zstd; do
+    build/test-gcc/mica mkimage --quiet -z $alg -C 32K "$images/$alg" lib || return
+  done
+  status=0
+  output=$(TSAN_OPTIONS=exitcode=99 "$dir/tests/unit/api_threads" -t 6 "$images"/* 2>&1) ||
+    status=$?
+  [ $status = 0 ] && echo "ok 1 api_threads: $output" || {
+    echo 'not ok 1 api_threads'
+    sed 's/^/# /' <<<"$output"
+  }
+  TSAN_OPTIONS=exitcode=99 CMOCKA_MESSAGE_OUTPUT=TAP "$dir/tests/unit/prefetch_test" 2>&1
+}
+
 full_start() {
   local file
   for file in tests/full/*.sh; do
@@ -269,6 +289,7 @@ trap leave EXIT
 if part_now build-gcc build_tap test-gcc; then
   if wanted build; then part build-clang clang_tap; fi
   if wanted lint; then part lint tests/lint.sh build/test-gcc; fi
+  if wanted tsan; then part tsan tsan_tap; fi
   tests_start '' test-gcc
   if $full || { [ ${#only[@]} -gt 0 ] && wanted full; }; then full_start; fi
   parts_wait

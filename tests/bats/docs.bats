@@ -275,7 +275,8 @@ installed() {
 @test "meson install: pkg-config finds the program and its version" {
   require_command meson pkg-config
   installed
-  export PKG_CONFIG_PATH=$prefix/share/pkgconfig
+  PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name mica.pc)")
+  export PKG_CONFIG_PATH
   assert_equal "mica $(pkg-config --modversion mica)" "$("$MICA" --version)"
   [ -x "$PWD/dest$(pkg-config --variable=mica mica)" ]
   [ -x "$PWD/dest$(pkg-config --variable=mount_helper mica)" ]

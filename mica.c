@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* The mica program: finds the verb, by name or by the name it was called under. */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fsck/verbs.h"
-#include "lib/opt.h"
-#include "mkimage/verbs.h"
+#include "lib/util.h"
 #include "mount/verbs.h"
+#include "verbs.h"
 
-static const struct mica_verb *const verbs[] = {
-	&mica_verb_mkimage, &mica_verb_merge, &mica_verb_mount,	  &mica_verb_umount,
-	&mica_verb_fsck,    &mica_verb_dump,  &mica_verb_extract,
+/* In the order of --help. */
+static const struct {
+	const char *name;
+	const struct mica_verb *verb; /* NULL: in the module */
+} verbs[] = {
+	{"mkimage", NULL},
+	{"merge", NULL},
+	{"mount", &mica_verb_mount},
+	{"umount", &mica_verb_umount},
+	{"fsck", NULL},
+	{"dump", NULL},
+	{"extract", NULL},
 };
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 /* Names that mount(8), fsck(8) and mkfs(8) call. */
 static const struct {
@@ -26,22 +37,85 @@ static const struct {
 	{"mount.mica", "mount"},
 };
 
-static const struct mica_verb *verb_find(const char *name)
+/*
+ * Beside the program, where a build puts it, or where it is installed: relative to the
+ * program, which holds for a tree that was moved, or as it was configured. A search path of
+ * the program itself would slow down the loading of all its libraries.
+ */
+static char *module_find(void)
 {
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verbs[i]->name, name))
-			return verbs[i];
+	static const char *const places[] = {"", "/../" MICA_MODULE_DIR};
+	cleanup_free char *program = realpath("/proc/self/exe", NULL);
+	char *path;
+
+	for (size_t i = 0; program && i < sizeof(places) / sizeof(places[0]); i++) {
+		int len = (int)(strrchr(program, '/') - program);
+
+		if (asprintf(&path, "%.*s%s/" MICA_MODULE_FILE, len, program, places[i]) < 0)
+			return NULL;
+		if (!access(path, R_OK))
+			return path;
+		free(path);
+	}
+	return strdup(MICA_MODULE_PLACE "/" MICA_MODULE_FILE);
+}
+
+/* It stays loaded until the end. NULL: it was said why not. */
+static const struct mica_module *module_load(void)
+{
+	cleanup_free char *path = module_find();
+	void *handle = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+	const struct mica_module *module = handle ? dlsym(handle, MICA_MODULE_SYMBOL) : NULL;
+
+	if (!module) {
+		fprintf(stderr, "mica: a part of the program cannot be loaded: %s\n",
+			path ? dlerror() : "out of memory");
+		return NULL;
+	}
+	if (!strcmp(module->version, MICA_VERSION))
+		return module;
+	fprintf(stderr, "mica: version %s of the program meets version %s of its part %s\n",
+		MICA_VERSION, module->version, path);
 	return NULL;
 }
 
-static void usage(FILE *f)
+/* NULL: not to be had, as was said. */
+static const struct mica_verb *verb_load(const char *name)
+{
+	const struct mica_module *module = module_load();
+
+	if (!module)
+		return NULL;
+	for (const struct mica_verb *const *verb = module->verbs; *verb; verb++)
+		if (!strcmp((*verb)->name, name))
+			return *verb;
+	fprintf(stderr, "mica: '%s' is not in " MICA_MODULE_FILE "\n", name);
+	return NULL;
+}
+
+static const struct mica_verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (!strcmp(verbs[i].name, name))
+			return verbs[i].verb ? verbs[i].verb : verb_load(name);
+	fprintf(stderr, "mica: unknown verb '%s' (see mica --help)\n", name);
+	return NULL;
+}
+
+static int usage(FILE *f)
 {
 	fputs("Usage: mica VERB [OPTIONS] ...\n\n"
 	      "Turns tar layers into read-only EROFS images and runs them.\n\nVerbs:\n",
 	      f);
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		fprintf(f, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+	for (size_t i = 0; i < VERBS; i++) {
+		const struct mica_verb *verb = verb_find(verbs[i].name);
+
+		if (!verb)
+			return -1;
+		fprintf(f, "  %-10s %s\n", verb->name, verb->summary);
+	}
 	fputs("\n'mica VERB --help' shows a verb's options; 'man mica' the whole picture.\n", f);
+	return 0;
 }
 
 /* Of what was asked for on standard output: whether it got there. */
@@ -53,8 +127,12 @@ static int output_done(void)
 	return EXIT_FAILURE;
 }
 
-static int verb_run(const struct mica_verb *verb, int argc, char **argv)
+static int verb_run(const char *name, int argc, char **argv)
 {
+	const struct mica_verb *verb = verb_find(name);
+
+	if (!verb)
+		return EXIT_FAILURE;
 	/* Every --help comes from the option table, so it is answered in one place. */
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
 		if (strcmp(argv[i], "--help") && strcmp(argv[i], "-h"))
@@ -85,7 +163,6 @@ static int standard_streams_hold(void)
 int main(int argc, char **argv)
 {
 	const char *program = argc > 0 ? argv[0] : "mica";
-	const struct mica_verb *verb;
 
 	if (standard_streams_hold() < 0)
 		return EXIT_FAILURE;
@@ -93,23 +170,17 @@ int main(int argc, char **argv)
 		program = strrchr(program, '/') + 1;
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
 		if (!strcmp(program, aliases[i].program))
-			return verb_run(verb_find(aliases[i].verb), argc, argv);
+			return verb_run(aliases[i].verb, argc, argv);
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_FAILURE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		usage(stdout);
-		return output_done();
+		return usage(stdout) ? EXIT_FAILURE : output_done();
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts("mica " MICA_VERSION);
 		return output_done();
 	}
-	verb = verb_find(argv[1]);
-	if (!verb) {
-		fprintf(stderr, "mica: unknown verb '%s' (see mica --help)\n", argv[1]);
-		return EXIT_FAILURE;
-	}
-	return verb_run(verb, argc - 1, argv + 1);
+	return verb_run(argv[1], argc - 1, argv + 1);
 }

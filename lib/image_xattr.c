@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* one small function: no library to load at every start */
 #include <xxhash.h>
 
 #include "util.h"

@@ -36,23 +36,20 @@ static void field_unescape(char *s)
 static bool line_parse(char *line, const char **path, struct mica_mountinfo *out)
 {
 	char *save = NULL, *rest = strstr(line, " - ");
-	const char *id, *dev, *type, *source;
+	const char *type, *source;
 
 	if (!rest)
 		return false;
 	*rest = 0;
-	id = strtok_r(line, " ", &save);
-	strtok_r(NULL, " ", &save);
-	dev = strtok_r(NULL, " ", &save);
-	strtok_r(NULL, " ", &save);
+	strtok_r(line, " ", &save);
+	for (int i = 0; i < 3; i++)
+		strtok_r(NULL, " ", &save);
 	*path = strtok_r(NULL, " ", &save);
 	type = strtok_r(rest + 3, " ", &save);
 	/* an empty source leaves two spaces, which strtok_r would skip */
 	source = save && *save != ' ' ? strtok_r(NULL, " ", &save) : "";
-	if (!id || !dev || !*path || !type || !source ||
-	    sscanf(dev, "%u:%u", &out->major, &out->minor) != 2)
+	if (!*path || !type || !source)
 		return false;
-	out->id = atoi(id);
 	snprintf(out->type, sizeof(out->type), "%s", type);
 	snprintf(out->source, sizeof(out->source), "%s", source);
 	field_unescape((char *)*path);

@@ -12,8 +12,6 @@
 #define MICA_MOUNT_TYPE "fuse.mica"
 
 struct mica_mountinfo {
-	int id; /* unique while the mount lives */
-	unsigned int major, minor;
 	char type[64];
 	char source[PATH_MAX];
 };

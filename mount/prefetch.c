@@ -16,6 +16,7 @@
 #define RANGES	    32u
 #define STREAMS	    16u
 #define THREADS_MAX 16u
+#define RUN	    3u /* requests in order before there is work */
 
 /* A part of a file, to be decoded. */
 struct range {
@@ -29,15 +30,17 @@ struct stream {
 	uint64_t next;	/* behind what was asked for */
 	uint64_t until; /* behind what was decoded, or will be */
 	uint64_t used;
+	unsigned int run; /* requests in order */
 };
 
 struct mica_prefetch {
 	struct mica_image *img;
 	struct mica_prefetch_ops ops;
 	uint64_t distance; /* bytes, of a large file */
+	unsigned int thread_max;
+	pthread_mutex_t lock; /* of all below */
 	pthread_t threads[THREADS_MAX];
 	unsigned int thread_count;
-	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t work;
 	bool stop;
 	unsigned int busy;
@@ -48,7 +51,7 @@ struct mica_prefetch {
 	uint64_t first, end;	     /* of it, counted from the beginning */
 };
 
-int mica_prefetch_new(struct mica_image *img, uint64_t cache_bytes,
+int mica_prefetch_new(struct mica_image *img, uint64_t cache_bytes, unsigned int threads,
 		      const struct mica_prefetch_ops *ops, struct mica_prefetch **out,
 		      struct mica_err *err)
 {
@@ -64,6 +67,7 @@ int mica_prefetch_new(struct mica_image *img, uint64_t cache_bytes,
 	}
 	a->img = img;
 	a->ops = *ops;
+	a->thread_max = (unsigned int)mica_min(threads, THREADS_MAX);
 	/* what was decoded ahead must not push itself out */
 	a->distance = mica_min(PIECES * PIECE, cache_bytes / 8);
 	pthread_mutex_init(&a->lock, NULL);
@@ -135,16 +139,13 @@ static void *work_loop(void *arg)
 	return NULL;
 }
 
-int mica_prefetch_start(struct mica_prefetch *a, unsigned int threads, struct mica_err *err)
+/* Under the lock. Without threads there is nothing at hand ahead, and no harm. */
+static void work_begins(struct mica_prefetch *a)
 {
-	for (threads = (unsigned int)mica_min(threads, THREADS_MAX); a->thread_count < threads;
-	     a->thread_count++) {
-		int sys = pthread_create(&a->threads[a->thread_count], NULL, work_loop, a);
-
-		if (sys)
-			return mica_err_sys(err, sys, "thread");
-	}
-	return 0;
+	while (!a->stop && a->thread_count < a->thread_max &&
+	       !pthread_create(&a->threads[a->thread_count], NULL, work_loop, a))
+		a->thread_count++;
+	pthread_cond_broadcast(&a->work);
 }
 
 bool mica_prefetch_stop(struct mica_prefetch *a)
@@ -191,14 +192,14 @@ static struct stream *stream_of(struct mica_prefetch *a, uint64_t nid)
 		if (s->used < idlest->used)
 			idlest = s;
 	}
-	*idlest = (struct stream){.nid = nid, .next = UINT64_MAX};
+	*idlest = (struct stream){.nid = nid};
 	return idlest;
 }
 
 /* The kernel reads ahead itself: several requests are under way, and come in any order. */
 static bool stream_goes_on(const struct mica_prefetch *a, const struct stream *s, uint64_t off)
 {
-	return off <= s->next + a->distance / 4 && off + a->distance / 2 >= s->next;
+	return s->run && off <= s->next + a->distance / 4 && off + a->distance / 2 >= s->next;
 }
 
 /* True: there is work. */
@@ -206,16 +207,21 @@ static bool stream_read(struct mica_prefetch *a, const struct mica_inode *inode,
 			uint64_t len)
 {
 	struct stream *s = stream_of(a, inode->nid);
-	bool goes_on = off == 0 || stream_goes_on(a, s, off);
+	bool goes_on = stream_goes_on(a, s, off);
 	uint64_t from = s->until, to;
 
 	s->used = ++a->clock;
 	if (!goes_on) {
 		s->next = off + len;
 		s->until = 0;
-		return false;
+		s->run = 1;
+	} else {
+		s->next = mica_max(s->next, off + len);
+		s->run++;
 	}
-	s->next = s->next == UINT64_MAX ? off + len : mica_max(s->next, off + len);
+	/* who begins with a large piece wants more than a look at the file's head */
+	if (s->run < RUN && (off || len < SMALL))
+		return false;
 	/* half a distance at a time, so that there are whole pieces */
 	to = mica_min(s->next + a->distance, inode->size);
 	from = mica_max(from, s->next);
@@ -242,6 +248,6 @@ void mica_prefetch_read(struct mica_prefetch *a, const struct mica_inode *inode,
 	if (inode->size > SMALL && a->distance)
 		work |= stream_read(a, inode, off, len);
 	if (work)
-		pthread_cond_broadcast(&a->work);
+		work_begins(a);
 	pthread_mutex_unlock(&a->lock);
 }

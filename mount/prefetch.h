@@ -18,13 +18,13 @@ struct mica_prefetch_ops {
 	void *ctx;
 };
 
-/* img and what ops point to are borrowed. cache_bytes: of the image's cache */
-int mica_prefetch_new(struct mica_image *img, uint64_t cache_bytes,
+/*
+ * img and what ops point to are borrowed. cache_bytes: of the image's cache. There are no
+ * threads before there is work for them: most mounts begin with a few small reads.
+ */
+int mica_prefetch_new(struct mica_image *img, uint64_t cache_bytes, unsigned int threads,
 		      const struct mica_prefetch_ops *ops, struct mica_prefetch **out,
 		      struct mica_err *err);
-
-/* From here on there are threads. */
-int mica_prefetch_start(struct mica_prefetch *a, unsigned int threads, struct mica_err *err);
 
 /* No more work is begun. True when none is under way. */
 bool mica_prefetch_stop(struct mica_prefetch *a);

@@ -3,16 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
-#include "mountinfo.h"
 #include "ops.h"
 
 #define IDLE_THREADS   10
@@ -124,6 +125,17 @@ static void memory_settle(void)
 #endif
 }
 
+/* CPUs that this process may use, but no more than what serves. */
+static unsigned int prefetch_threads(const struct mica_mount_opts *opts)
+{
+	unsigned int cpus = 1;
+	cpu_set_t set;
+
+	if (!sched_getaffinity(0, sizeof(set), &set))
+		cpus = (unsigned int)CPU_COUNT(&set);
+	return opts->threads ? (unsigned int)mica_min(cpus, opts->threads) : cpus;
+}
+
 static void prefetch_store(void *ctx, uint64_t nid, const void *data, size_t len)
 {
 	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(len);
@@ -155,7 +167,8 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 	if (ret)
 		return ret;
 	s->sb = mica_image_super(s->image);
-	ret = mica_prefetch_new(s->image, image_opts.cache_bytes, &prefetch_ops, &s->prefetch, err);
+	ret = mica_prefetch_new(s->image, image_opts.cache_bytes, prefetch_threads(opts),
+				&prefetch_ops, &s->prefetch, err);
 	if (ret)
 		return ret;
 	ret = pthread_key_create(&s->buffer, free);
@@ -203,16 +216,20 @@ static int mount_explain(const char *mountpoint, const char *said, struct mica_e
 			    *said ? said : "fusermount3 refused");
 }
 
-/* FUSE cannot ask for more readahead than the kernel's default; root can set it from outside. */
+/*
+ * FUSE cannot ask for more readahead than the kernel's default; root can set it from outside.
+ * Nobody serves yet: the kernel must not ask for anything to answer what the device is.
+ */
 static void readahead_raise(const char *mountpoint)
 {
-	struct mica_mountinfo info;
+	struct statx st;
 	char path[64];
 	FILE *f;
 
-	if (mica_mountinfo_find(mountpoint, &info, NULL) <= 0)
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &st) < 0)
 		return;
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", info.major, info.minor);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
+		 st.stx_dev_minor);
 	f = fopen(path, "we");
 	if (!f)
 		return;
@@ -263,17 +280,6 @@ int mica_session_mount(struct mica_session *s, const char *mountpoint, struct mi
 	return ret;
 }
 
-/* CPUs that this process may use, but no more than what serves. */
-static unsigned int prefetch_threads(const struct mica_mount_opts *opts)
-{
-	unsigned int cpus = 1;
-	cpu_set_t set;
-
-	if (!sched_getaffinity(0, sizeof(set), &set))
-		cpus = (unsigned int)CPU_COUNT(&set);
-	return opts->threads ? (unsigned int)mica_min(cpus, opts->threads) : cpus;
-}
-
 /*
  * What is handed out ahead may wait for a page that the kernel has just asked for.
  * So when the threads that serve are gone, serve on until nothing waits.
@@ -318,11 +324,8 @@ static int session_loop(struct mica_session *s)
 
 int mica_session_serve(struct mica_session *s, struct mica_err *err)
 {
-	int ret = mica_prefetch_start(s->prefetch, prefetch_threads(s->opts), err);
+	int ret = session_loop(s);
 
-	if (ret)
-		return ret;
-	ret = session_loop(s);
 	prefetch_finish(s);
 	/* positive: the signal that ended it, which is what it is for */
 	if (ret < 0)

@@ -3,6 +3,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,24 +81,25 @@ static int serve(const struct mica_mount_opts *opts, const char *mountpoint,
 }
 
 /* A server that crashed while it mounted may have left a mount that nobody serves. */
-static void leftover_unmount(const char *mountpoint, int id_before)
+static void leftover_unmount(const char *mountpoint)
 {
 	struct mica_mountinfo info;
+	struct statx st;
 
-	if (mica_mountinfo_find(mountpoint, &info, NULL) == 1 && info.id != id_before &&
+	if (!statx(AT_FDCWD, mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) || errno != ENOTCONN)
+		return;
+	if (mica_mountinfo_find(mountpoint, &info, NULL) == 1 &&
 	    !strcmp(info.type, MICA_MOUNT_TYPE))
 		mica_mountinfo_unmount(mountpoint, true, NULL);
 }
 
 static int serve_in_background(const struct mica_mount_opts *opts, const char *mountpoint)
 {
-	struct mica_mountinfo before;
 	struct mica_daemon daemon;
 	struct mica_err err;
-	int status, found;
+	int status;
 
-	found = mica_mountinfo_find(mountpoint, &before, &err);
-	if (found < 0 || mica_daemon_fork(&daemon, &err))
+	if (mica_daemon_fork(&daemon, &err))
 		return fail(&err, STATUS_SYSTEM);
 	if (!daemon.child)
 		return serve(opts, mountpoint, &daemon);
@@ -106,7 +108,7 @@ static int serve_in_background(const struct mica_mount_opts *opts, const char *m
 		announce(opts);
 		return STATUS_OK;
 	}
-	leftover_unmount(mountpoint, found ? before.id : -1);
+	leftover_unmount(mountpoint);
 	if (status <= 128)
 		return status;
 	fprintf(stderr, "mica mount: the serving process died of signal %d\n", status - 128);

@@ -272,6 +272,34 @@ installed() {
   "$prefix/sbin/fsck.mica" image.erofs
 }
 
+@test "a program that was moved without its module says what is missing" {
+  mkdir alone
+  cp "$MICA" alone
+  [[ $(alone/mica --version) == "mica "* ]]
+  alone/mica umount --help >/dev/null
+  run alone/mica fsck --help
+  assert_status 1
+  assert_has "mica: a part of the program cannot be loaded: "
+  assert_has "/mica-verbs.so: cannot open shared object file"
+  # a module of another version
+  sed "s/\<$("$MICA" --version | cut -d' ' -f2)\>/9.9.9/g" "$(dirname "$MICA")/mica-verbs.so" \
+    >alone/mica-verbs.so
+  run alone/mica fsck --help
+  assert_status 1
+  assert_has "version 9.9.9 of its part $PWD/alone/mica-verbs.so"
+}
+
+@test "mounting loads none of the libraries that only building needs" {
+  local lib
+
+  require_command ldd
+  # shellcheck disable=SC2013 # no blanks
+  for lib in archive crypto jansson; do
+    ldd "$(dirname "$MICA")/mica-verbs.so" | grep -q "lib$lib"
+    run ! grep "lib$lib" <(ldd "$MICA")
+  done
+}
+
 @test "meson install: pkg-config finds the program and its version" {
   require_command meson pkg-config
   installed

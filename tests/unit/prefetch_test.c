@@ -86,8 +86,7 @@ static struct mica_prefetch *prefetch_new(struct mica_image *img)
 	const struct mica_prefetch_ops ops = {.store = file_stored};
 	struct mica_prefetch *p = NULL;
 
-	assert_int_equal(mica_prefetch_new(img, CACHE, &ops, &p, NULL), 0);
-	assert_int_equal(mica_prefetch_start(p, 3, NULL), 0);
+	assert_int_equal(mica_prefetch_new(img, CACHE, 3, &ops, &p, NULL), 0);
 	return p;
 }
 
@@ -154,6 +153,22 @@ static void a_large_file_is_fetched_ahead(void **state)
 	mica_prefetch_free(p);
 	assert_true(hinted_end > sizeof(disk.data) + (1 << 20));
 	assert_true(hinted_end <= sizeof(disk.data) + LARGE);
+}
+
+static void a_look_at_its_head_is_not(void **state)
+{
+	cleanup_image struct mica_image *img = image_new();
+	struct mica_prefetch *p = prefetch_new(img);
+
+	(void)state;
+	read_file(img, p, LARGE_NID, 0, 32 << 10);
+	read_file(img, p, LARGE_NID, LARGE - 4096, 4096);
+	usleep(20000);
+	assert_int_equal(__atomic_load_n(&hinted, __ATOMIC_RELAXED), 0);
+	/* who begins like this wants it all */
+	read_file(img, p, LARGE_NID, 0, 256 << 10);
+	assert_true(becomes(&hinted));
+	mica_prefetch_free(p);
 }
 
 static void random_reads_of_a_large_file_are_not(void **state)
@@ -238,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_that_come_next_are_stored),
 		cmocka_unit_test(a_large_file_is_fetched_ahead),
+		cmocka_unit_test(a_look_at_its_head_is_not),
 		cmocka_unit_test(random_reads_of_a_large_file_are_not),
 		cmocka_unit_test(after_a_stop_nothing_begins),
 		cmocka_unit_test(many_readers),

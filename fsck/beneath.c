@@ -396,7 +396,7 @@ int mica_beneath_mknod(struct mica_beneath *b, const char *name, dev_t dev,
 	return ret < 0 ? ret : node_meta(b, dir, name, meta, err);
 }
 
-int mica_beneath_link(struct mica_beneath *b, const char *name, const char *target,
+int mica_beneath_link(struct mica_beneath *b, const char *name, const char *target, mode_t type,
 		      struct mica_err *err)
 {
 	const char *slash = strrchr(target, '/');
@@ -411,5 +411,11 @@ int mica_beneath_link(struct mica_beneath *b, const char *name, const char *targ
 		return ret;
 	m.from = from;
 	ret = make(dir, &m, err);
+	/* a device that could not be made has no further names either */
+	if (ret == MICA_E_SYS && err->sys == ENOENT && b->skipped.devices &&
+	    (S_ISCHR(type) || S_ISBLK(type))) {
+		b->skipped.devices++;
+		return 0;
+	}
 	return ret < 0 ? ret : 0;
 }

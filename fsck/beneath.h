@@ -70,8 +70,8 @@ int mica_beneath_symlink(struct mica_beneath *b, const char *name, const char *t
 int mica_beneath_mknod(struct mica_beneath *b, const char *name, dev_t dev,
 		       const struct mica_beneath_meta *meta, struct mica_err *err);
 
-/* target: a path that was extracted before, from the destination's root */
-int mica_beneath_link(struct mica_beneath *b, const char *name, const char *target,
+/* target: a path that was extracted before, from the destination's root; type: of its mode */
+int mica_beneath_link(struct mica_beneath *b, const char *name, const char *target, mode_t type,
 		      struct mica_err *err);
 
 static inline void mica_cleanup_beneath(struct mica_beneath **b)

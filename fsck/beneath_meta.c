@@ -47,9 +47,12 @@ static void xattr_remove(int fd, bool by_path, const char *name)
 static int meta_owner(int fd, const struct mica_beneath_meta *meta,
 		      struct mica_beneath_skipped *skipped, bool *restored, struct mica_err *err)
 {
-	*restored = true;
-	if (!fchownat(fd, "", meta->uid, meta->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+	/* no file can have the last id, which means "as it is" to the call */
+	*restored = meta->uid != (uid_t)-1 && meta->gid != (gid_t)-1;
+	if (!fchownat(fd, "", meta->uid, meta->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) {
+		skipped->owners += !*restored;
 		return 0;
+	}
 	/* EINVAL: the id has no mapping in this user namespace */
 	if (errno != EPERM && errno != EINVAL)
 		return mica_err_sys(err, errno, "cannot set the owner to %u:%u", meta->uid,

@@ -110,7 +110,7 @@ static int dir_entry(void *sink, const struct mica_walk_item *item, const char *
 	int ret;
 
 	if (link)
-		return mica_beneath_link(s->b, item->name, link, err);
+		return mica_beneath_link(s->b, item->name, link, inode->mode, err);
 	ret = mica_xattrlist_load(s->img, inode, &xattrs, err);
 	if (ret)
 		return ret;
@@ -130,7 +130,8 @@ static void skipped_say(const struct mica_beneath_skipped *skipped)
 {
 	if (skipped->owners)
 		fprintf(stderr,
-			"mica extract: owners of %" PRIu64 " inodes not restored: no permission\n",
+			"mica extract: owners of %" PRIu64
+			" inodes not restored: no permission, or no such id here\n",
 			skipped->owners);
 	if (skipped->setids)
 		fprintf(stderr,

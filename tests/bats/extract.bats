@@ -289,6 +289,50 @@ P
   rm -rf "$open"
 }
 
+@test "extract: a device with several names, without the right to make it" {
+  need_root
+  open=$(mktemp -d)
+  chmod 0755 "$open"
+  cp "$MICA" "$open"
+  install -d -o 4321 -g 4321 "$open/out"
+  python3 - >t.tar <<'P'
+import sys, tarfile
+t = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
+for name, kind, target in (("a", tarfile.CHRTYPE, ""), ("dir/b", tarfile.LNKTYPE, "a"),
+                           ("f", tarfile.FIFOTYPE, ""), ("g", tarfile.LNKTYPE, "f")):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.devmajor, info.devminor = kind, target, 1, 3
+    t.addfile(info)
+t.close()
+P
+  "$MICA" mkimage --quiet "$open/image" t.tar
+  run -0 setpriv --reuid=4321 --regid=4321 --clear-groups "$open/mica" extract "$open/image" \
+    -C "$open/out"
+  [[ $output == *"2 device nodes not made"* ]]
+  [ "$(cd "$open/out" && find . | sort | xargs)" = ". ./dir ./f ./g" ]
+  [ "$open/out/f" -ef "$open/out/g" ]
+  "$MICA" extract "$open/image" -C "$open/all"
+  [ "$open/all/a" -ef "$open/all/dir/b" ]
+  rm -rf "$open"
+}
+
+@test "extract: an id that no file can have is not passed over in silence" {
+  need_root
+  python3 - >t.tar <<'P'
+import sys, tarfile
+t = tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT)
+for name, uid, gid in (("a", 4294967295, 7), ("b", 8, 4294967295), ("c", 4294967294, 9)):
+    info = tarfile.TarInfo(name)
+    info.uid, info.gid = uid, gid
+    t.addfile(info)
+t.close()
+P
+  "$MICA" mkimage --quiet image t.tar
+  run -0 "$MICA" extract image -C out
+  [[ $output == *"owners of 2 inodes not restored: no permission, or no such id here" ]]
+  [ "$(stat -c %u:%g out/* | xargs)" = "0:7 8:0 4294967294:9" ]
+}
+
 @test "extract: a default ACL of the destination does not stick" {
   need_root
   mkdir out

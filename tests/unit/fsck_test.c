@@ -70,7 +70,7 @@ static void test_beneath_names(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(mica_beneath_create(b, bad[i], &fd, &err), MICA_E_USAGE);
 		assert_int_equal(mica_beneath_enter(b, bad[i], &err), MICA_E_USAGE);
-		assert_int_equal(mica_beneath_link(b, bad[i], "x", &err), MICA_E_USAGE);
+		assert_int_equal(mica_beneath_link(b, bad[i], "x", S_IFREG, &err), MICA_E_USAGE);
 		assert_int_equal(mica_beneath_symlink(b, bad[i], "x", &meta, &err), MICA_E_USAGE);
 		assert_int_equal(mica_beneath_mknod(b, bad[i], 0, &meta, &err), MICA_E_USAGE);
 	}

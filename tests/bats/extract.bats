@@ -293,7 +293,7 @@ P
   need_root
   open=$(mktemp -d)
   chmod 0755 "$open"
-  cp "$MICA" "$open"
+  cp "$MICA" "$(dirname "$MICA")"/mica-*.so "$open"
   install -d -o 4321 -g 4321 "$open/out"
   python3 - >t.tar <<'P'
 import sys, tarfile

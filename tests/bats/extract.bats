@@ -82,7 +82,7 @@ setup() {
   chown -R 4321:4321 out
   open=$(mktemp -d)
   chmod 0755 "$open"
-  cp "$F/plain.img" "$MICA" "$open"
+  cp "$F/plain.img" "$MICA" "$(dirname "$MICA")"/mica-*.so "$open"
   mv out "$open"
   as_user=(setpriv --reuid=4321 --regid=4321 --clear-groups "$open/mica" extract
     "$open/plain.img" -C "$open/out")
@@ -268,7 +268,7 @@ P
   # where any user gets to
   open=$(mktemp -d)
   chmod 0755 "$open"
-  cp "$F/plain.img" "$MICA" "$open"
+  cp "$F/plain.img" "$MICA" "$(dirname "$MICA")"/mica-*.so "$open"
   mkdir "$open/out"
   chown 4321:4321 "$open/out"
   as_user=(setpriv --reuid=4321 --regid=4321 --clear-groups "$open/mica" extract

@@ -42,15 +42,8 @@ void mica_ops_entry(const struct mica_super *sb, const struct mica_inode *inode,
 	mica_node_stat(sb, inode, &out->attr);
 }
 
-/* Ask for what a read-only, immutable tree can use, as far as the kernel offers it. */
-static void ops_init(void *userdata, struct fuse_conn_info *conn)
+void mica_ops_negotiate(struct mica_session *s, struct fuse_conn_info *conn, unsigned int want)
 {
-	struct mica_session *s = userdata;
-	unsigned int want = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-			    FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
-			    FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_NO_OPEN_SUPPORT |
-			    FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_IOCTL_DIR;
-
 	/* FUSE enforces ACLs only together with default_permissions, and turns that on */
 	if ((s->opts->flags & MICA_MOUNT_DEFAULT_PERMISSIONS) &&
 	    !(s->opts->flags & MICA_MOUNT_NOACL))
@@ -60,6 +53,18 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 	s->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	s->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	s->initialised = true;
+}
+
+/* Ask for what a read-only, immutable tree can use, as far as the kernel offers it. */
+static void ops_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct mica_session *s = userdata;
+	unsigned int want = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+			    FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
+			    FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_NO_OPEN_SUPPORT |
+			    FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_IOCTL_DIR;
+
+	mica_ops_negotiate(s, conn, want);
 }
 
 /* File handles that come back after a node was forgotten are looked up by "." and "..". */
@@ -136,9 +141,9 @@ static void ops_statfs(fuse_req_t req, fuse_ino_t node)
 	fuse_reply_statfs(req, &st);
 }
 
-static void ops_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
-		      struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
-		      size_t out_size)
+void mica_ops_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
+		    struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
+		    size_t out_size)
 {
 	int pid = getpid();
 
@@ -173,5 +178,5 @@ const struct fuse_lowlevel_ops mica_ops = {
 	.statfs = ops_statfs,
 	.getxattr = mica_ops_getxattr,
 	.listxattr = mica_ops_listxattr,
-	.ioctl = ops_ioctl,
+	.ioctl = mica_ops_ioctl,
 };

@@ -25,6 +25,13 @@ bool mica_ops_inode(fuse_req_t req, fuse_ino_t node, struct mica_inode *out);
 void mica_ops_entry(const struct mica_super *sb, const struct mica_inode *inode,
 		    struct fuse_entry_param *out);
 
+/* Ask for these FUSE_CAP_*, and for ACLs, as far as the kernel offers them. */
+void mica_ops_negotiate(struct mica_session *s, struct fuse_conn_info *conn, unsigned int want);
+/* MICA_IOC_SERVER_PID */
+void mica_ops_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
+		    struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
+		    size_t out_size);
+
 /* ops_data.c */
 void mica_ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
 void mica_ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,

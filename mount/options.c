@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CACHE_MIN   (1ULL << 20)
@@ -46,6 +47,24 @@ static int opt_set_device(void *ctx, const char *value, struct mica_err *err)
 	return mica_opt_list_add(&o->devices, value, err);
 }
 
+static int opt_set_upper(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	(void)err;
+	o->upper = value;
+	return 0;
+}
+
+static int opt_set_work(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	(void)err;
+	o->work = value;
+	return 0;
+}
+
 static int opt_set_cache(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
@@ -80,8 +99,9 @@ const struct mica_opt mica_mount_opts_table[] = {
 	{"options", 'o', "WORDS",
 	 "mount options, separated by commas: offset=N, device=PATH, allow_other, "
 	 "default_permissions, suid, "
-	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME; words that are "
-	 "for fstab alone are ignored",
+	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME, ro, "
+	 "lowerdir=TOP:...:BOTTOM, upperdir=DIR, workdir=DIR, volatile, redirect_dir=on|off, "
+	 "userxattr; words that are for fstab alone are ignored",
 	 opt_set_words},
 	{"offset", 0, "N", "the image starts at byte N of the file (K, M, G, T allowed)",
 	 opt_set_offset},
@@ -89,6 +109,14 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "the next file of the image's device table, may be repeated; without it they are expected "
 	 "behind the image",
 	 opt_set_device},
+	{"upper", 0, "DIR",
+	 "changes go into DIR, in the format of the kernel's overlayfs; without it the mount is "
+	 "read-only",
+	 opt_set_upper},
+	{"work", 0, "DIR",
+	 "changes are made ready in DIR, on the same file system (default: beside the upper "
+	 "directory, with .work behind its name)",
+	 opt_set_work},
 	{"cache", 0, "SIZE",
 	 "keep at most SIZE bytes of decoded data (default: 64M, less where memory is short)",
 	 opt_set_cache},
@@ -174,8 +202,34 @@ static int word_set_subtype(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+static int word_set_lowerdir(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	(void)err;
+	o->lowerdir = (char *)value;
+	return 0;
+}
+
+static int word_set_redirect(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return mica_err_set(err, MICA_E_USAGE, "'%s' is neither on nor off", value);
+	o->flags &= ~(unsigned int)MICA_MOUNT_NO_REDIRECT;
+	o->flags |= strcmp(value, "on") ? MICA_MOUNT_NO_REDIRECT : 0;
+	return 0;
+}
+
 static const struct word words[] = {
-	{"ro", 0, 0, NULL},
+	{"ro", MICA_MOUNT_RO, 0, NULL},
+	{"lowerdir", 0, 0, word_set_lowerdir},
+	{"upperdir", 0, 0, opt_set_upper},
+	{"workdir", 0, 0, opt_set_work},
+	{"volatile", MICA_MOUNT_VOLATILE, 0, NULL},
+	{"redirect_dir", 0, 0, word_set_redirect},
+	{"userxattr", MICA_MOUNT_USERXATTR, 0, NULL},
 	{"suid", MICA_MOUNT_SUID, 0, NULL},
 	{"nosuid", 0, MICA_MOUNT_SUID, NULL},
 	{"dev", MICA_MOUNT_DEV, 0, NULL},
@@ -233,11 +287,11 @@ static int word_apply(struct mica_mount_opts *o, char *text, struct mica_err *er
 		o->flags = (o->flags & ~w->clear) | w->set;
 		return 0;
 	}
-	/* mount(8) says rw whenever nobody said ro */
-	if (!strcmp(text, "rw") && !o->helper)
-		return mica_err_set(err, MICA_E_USAGE,
-				    "mount option rw: images are mounted read-only");
-	if (!strcmp(text, "rw") || word_is_ignored(text) || o->sloppy)
+	if (!strcmp(text, "rw")) {
+		o->wants_write = true;
+		return 0;
+	}
+	if (word_is_ignored(text) || o->sloppy)
 		return 0;
 	return mica_err_set(err, MICA_E_USAGE, "unknown mount option '%s' (see mica mount --help)",
 			    text);
@@ -271,6 +325,59 @@ static bool called_by_mount(const char *program)
 	return !strcmp(slash ? slash + 1 : program, "mount.mica");
 }
 
+/* Overlayfs names the topmost first. A backslash takes a colon into a name. */
+static int lowerdir_split(struct mica_mount_opts *o, struct mica_err *err)
+{
+	struct mica_opt_list top_first = {0};
+	char *in = o->lowerdir;
+	int ret = 0;
+
+	while (!ret && in) {
+		char *name = in, *out = in;
+
+		for (; *in && *in != ':'; in++) {
+			if (*in == '\\' && in[1])
+				in++;
+			*out++ = *in;
+		}
+		in = *in ? in + 1 : NULL;
+		*out = 0;
+		if (*name)
+			ret = mica_opt_list_add(&top_first, name, err);
+	}
+	for (unsigned int i = top_first.count; !ret && i-- > 0;)
+		ret = mica_opt_list_add(&o->layers, top_first.v[i], err);
+	mica_opt_list_free(&top_first);
+	return ret;
+}
+
+/* SOURCE... MOUNTPOINT; with lowerdir= one source more, which mount(8) wants, means nothing. */
+static int operands_apply(struct mica_mount_opts *o, int operands, char **argv,
+			  struct mica_err *err)
+{
+	int ret = 0;
+
+	if (o->lowerdir ? operands < 1 || operands > 2 : operands < 2)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "an image and a mountpoint are needed (see mica mount --help)");
+	o->mountpoint = argv[operands];
+	if (o->lowerdir)
+		return lowerdir_split(o, err);
+	for (int i = 1; !ret && i < operands; i++)
+		ret = mica_opt_list_add(&o->layers, argv[i], err);
+	return ret;
+}
+
+/* One image and no changes: served without a stack. */
+static void choose_image(struct mica_mount_opts *o)
+{
+	struct stat st;
+
+	if (o->layers.count == 1 && !o->upper &&
+	    (stat(o->layers.v[0], &st) < 0 || !S_ISDIR(st.st_mode)))
+		o->image = o->layers.v[0];
+}
+
 int mica_mount_opts_parse(struct mica_mount_opts *o, int argc, char **argv, struct mica_err *err)
 {
 	int operands, ret;
@@ -285,12 +392,24 @@ int mica_mount_opts_parse(struct mica_mount_opts *o, int argc, char **argv, stru
 			     &operands, &help, err);
 	if (ret)
 		return ret;
-	if (operands != 2)
+	ret = words_apply(o, err);
+	if (!ret)
+		ret = operands_apply(o, operands, argv, err);
+	if (ret)
+		return ret;
+	/* mount(8) says rw whenever nobody said ro */
+	if (o->wants_write && !o->upper && !o->helper)
 		return mica_err_set(err, MICA_E_USAGE,
-				    "an image and a mountpoint are needed (see mica mount --help)");
-	o->image = argv[1];
-	o->mountpoint = argv[2];
-	return words_apply(o, err);
+				    "mount option rw: without an upper directory (--upper) "
+				    "everything is read-only");
+	if (o->work && !o->upper)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "a work directory is of use with an upper directory only");
+	choose_image(o);
+	if (!o->image && (o->offset || o->devices.count))
+		return mica_err_set(err, MICA_E_USAGE,
+				    "--offset and --device are for one image alone");
+	return 0;
 }
 
 void mica_mount_opts_clear(struct mica_mount_opts *o)
@@ -298,4 +417,5 @@ void mica_mount_opts_clear(struct mica_mount_opts *o)
 	free(o->words);
 	o->words = NULL;
 	mica_opt_list_free(&o->devices);
+	mica_opt_list_free(&o->layers);
 }

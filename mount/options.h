@@ -22,10 +22,18 @@ enum mica_mount_flag {
 	MICA_MOUNT_DEFAULT_PERMISSIONS = 1 << 5,
 	MICA_MOUNT_NOACL = 1 << 6,	  /* access control lists are shown, not enforced */
 	MICA_MOUNT_AUTO_UNMOUNT = 1 << 7, /* fusermount3 stays and cleans up after a crash */
+	MICA_MOUNT_RO = 1 << 8,		  /* although there is an upper directory */
+	MICA_MOUNT_VOLATILE = 1 << 9,	  /* the upper directory is never synced */
+	MICA_MOUNT_NO_REDIRECT = 1 << 10, /* directories from below are not renamed */
+	MICA_MOUNT_USERXATTR = 1 << 11,	  /* overlay attributes are user.overlay.* */
 };
 
 struct mica_mount_opts {
-	const char *image;
+	const char *image;	     /* the only layer, and nothing is written; else NULL */
+	struct mica_opt_list layers; /* images and directories, bottom to top */
+	const char *upper;	     /* NULL: read-only; points into words or is the caller's */
+	const char *work;	     /* NULL: beside upper */
+	char *lowerdir;		     /* as in -o; points into words */
 	const char *mountpoint;
 	unsigned int flags; /* enum mica_mount_flag */
 	uint64_t offset;    /* bytes */
@@ -34,6 +42,7 @@ struct mica_mount_opts {
 	unsigned int threads; /* 0: libfuse's default */
 	bool foreground;
 	bool quiet;
+	bool wants_write;    /* somebody said rw */
 	bool helper;	     /* called as mount.mica */
 	bool fake;	     /* helper -f: all but the mount */
 	bool sloppy;	     /* helper -s: ignore unknown words */

@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "ops.h"
+#include "overlay/ops.h"
 
 #define IDLE_THREADS   10
 #define CACHE_DEFAULT  (64ULL << 20)
@@ -51,7 +52,7 @@ static int fuse_words(const struct mica_mount_opts *o, const char *fsname, char 
 	cleanup_free char *name = NULL, *subtype = NULL;
 	char *words = NULL;
 	const char *flags[] = {
-		"ro",
+		o->upper && !(o->flags & MICA_MOUNT_RO) ? "rw" : "ro",
 		o->flags & MICA_MOUNT_SUID ? "suid" : "nosuid",
 		o->flags & MICA_MOUNT_DEV ? "dev" : "nodev",
 		o->flags & MICA_MOUNT_NOEXEC ? "noexec" : NULL,
@@ -78,8 +79,9 @@ static int fuse_words(const struct mica_mount_opts *o, const char *fsname, char 
 
 static int fuse_open(struct mica_session *s, struct mica_err *err)
 {
-	cleanup_free char *words = NULL, *full = realpath(s->opts->image, NULL);
-	const char *fsname = s->opts->fsname ? s->opts->fsname : full ? full : s->opts->image;
+	const char *image = s->ovl ? "mica" : s->opts->image;
+	cleanup_free char *words = NULL, *full = s->ovl ? NULL : realpath(image, NULL);
+	const char *fsname = s->opts->fsname ? s->opts->fsname : full ? full : image;
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	char said[256];
 	int bad;
@@ -90,7 +92,8 @@ static int fuse_open(struct mica_session *s, struct mica_err *err)
 	      fuse_opt_add_arg(&args, words);
 	mica_log_collect_begin(said, sizeof(said));
 	if (!bad)
-		s->fuse = fuse_session_new(&args, &mica_ops, sizeof(mica_ops), s);
+		s->fuse = fuse_session_new(&args, s->ovl ? &mica_ovl_ops : &mica_ops,
+					   sizeof(mica_ops), s);
 	mica_log_collect_end();
 	fuse_opt_free_args(&args);
 	if (!s->fuse)
@@ -146,9 +149,26 @@ static void prefetch_store(void *ctx, uint64_t nid, const void *data, size_t len
 	fuse_lowlevel_notify_store(s->fuse, mica_node_from_nid(s->sb, nid), 0, &buf, 0);
 }
 
-int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
-		      struct mica_err *err)
+static int open_stack(struct mica_session *s, struct mica_err *err)
 {
+	const struct mica_mount_opts *o = s->opts;
+	const struct mica_ovl_opts opts = {
+		.lowers = o->layers.v,
+		.lower_count = o->layers.count,
+		.upper = o->upper,
+		.work = o->work,
+		.flags = (o->flags & MICA_MOUNT_VOLATILE ? MICA_OVL_VOLATILE : 0) |
+			 (o->flags & MICA_MOUNT_NO_REDIRECT ? 0 : MICA_OVL_REDIRECT) |
+			 (o->flags & MICA_MOUNT_USERXATTR ? MICA_OVL_USERXATTR : 0),
+		.cache_bytes = o->cache_bytes ? o->cache_bytes : cache_default(),
+	};
+
+	return mica_ovl_new(&opts, &s->ovl, err);
+}
+
+static int open_image(struct mica_session *s, struct mica_err *err)
+{
+	const struct mica_mount_opts *opts = s->opts;
 	const struct mica_image_opts image_opts = {
 		.cache_bytes = opts->cache_bytes ? opts->cache_bytes : cache_default(),
 	};
@@ -161,14 +181,22 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 	};
 	int ret;
 
-	*s = (struct mica_session){.opts = opts};
-	memory_settle();
 	ret = mica_image_open_files(&files, &image_opts, &s->image, err);
 	if (ret)
 		return ret;
 	s->sb = mica_image_super(s->image);
-	ret = mica_prefetch_new(s->image, image_opts.cache_bytes, prefetch_threads(opts),
-				&prefetch_ops, &s->prefetch, err);
+	return mica_prefetch_new(s->image, image_opts.cache_bytes, prefetch_threads(opts),
+				 &prefetch_ops, &s->prefetch, err);
+}
+
+int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
+		      struct mica_err *err)
+{
+	int ret;
+
+	*s = (struct mica_session){.opts = opts};
+	memory_settle();
+	ret = opts->image ? open_image(s, err) : open_stack(s, err);
 	if (ret)
 		return ret;
 	ret = pthread_key_create(&s->buffer, free);
@@ -326,7 +354,8 @@ int mica_session_serve(struct mica_session *s, struct mica_err *err)
 {
 	int ret = session_loop(s);
 
-	prefetch_finish(s);
+	if (s->prefetch)
+		prefetch_finish(s);
 	/* positive: the signal that ended it, which is what it is for */
 	if (ret < 0)
 		return mica_err_sys(err, -ret, "serving the mount");
@@ -348,5 +377,6 @@ void mica_session_clear(struct mica_session *s)
 		pthread_key_delete(s->buffer);
 	}
 	mica_image_free(s->image);
+	mica_ovl_free(s->ovl);
 	*s = (struct mica_session){0};
 }

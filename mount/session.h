@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One FUSE connection over one image: mounted, initialised, served by threads,
- * unmounted.
+ * One FUSE connection over one image, or over a stack of layers (overlay/): mounted,
+ * initialised, served by threads, unmounted.
  */
 #ifndef MICA_MOUNT_SESSION_H
 #define MICA_MOUNT_SESSION_H
@@ -18,8 +18,11 @@
 /* Asked of the mountpoint by "mica umount": the serving process, in its own name space. */
 #define MICA_IOC_SERVER_PID _IOR('M', 1, int)
 
+struct mica_ovl;
+
 struct mica_session {
-	struct mica_image *image;	    /* owned */
+	struct mica_image *image;	    /* owned; NULL: a stack */
+	struct mica_ovl *ovl;		    /* owned; NULL: one image */
 	const struct mica_super *sb;	    /* the image's */
 	const struct mica_mount_opts *opts; /* borrowed */
 	struct fuse_session *fuse;	    /* owned */

@@ -50,7 +50,13 @@ static void announce(const struct mica_mount_opts *opts)
 {
 	if (opts->quiet)
 		return;
-	printf("mica: %s mounted on %s by FUSE\n", opts->image, opts->mountpoint);
+	if (opts->image)
+		printf("mica: %s mounted on %s by FUSE\n", opts->image, opts->mountpoint);
+	else
+		printf("mica: %u layer%s mounted on %s by FUSE, %s%s\n", opts->layers.count,
+		       opts->layers.count == 1 ? "" : "s", opts->mountpoint,
+		       opts->upper ? "changes go to " : "read-only",
+		       opts->upper ? opts->upper : "");
 	fflush(stdout);
 }
 
@@ -132,8 +138,8 @@ static int mount_run(int argc, char **argv)
 
 const struct mica_verb mica_verb_mount = {
 	.name = "mount",
-	.usage = "[OPTIONS] IMAGE MOUNTPOINT",
-	.summary = "show an image as a read-only directory tree",
+	.usage = "[OPTIONS] LAYER... MOUNTPOINT",
+	.summary = "show images and directories as one tree",
 	.about = "Mounts IMAGE, any EROFS image in a file or on a block device, read-only on the "
 		 "directory MOUNTPOINT through FUSE. Returns when the mount is live; a process "
 		 "that serves it stays behind until 'mica umount MOUNTPOINT'. What root mounts is "

@@ -64,7 +64,7 @@ layers() {
     esac
     only "$dir/*.c" "$dir/*.h" | while read -r file; do
       sed -n 's/^#include "\(.*\)"/\1/p' "$file" | while read -r to; do
-        to=$(realpath -m --relative-to=. "$dir/$to")
+        to=$(realpath -m --relative-to=. "$(dirname "$file")/$to")
         [[ $to =~ ^($allowed)/ ]] || echo "$file includes $to"
       done
     done

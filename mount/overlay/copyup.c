@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "copyup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "layer_impl.h"
+#include "origin.h"
+#include "upper.h"
+#include "xattrs.h"
+
+#define PROC_MAX 32
+
+/* One node's copy on its way. */
+struct copy {
+	struct mica_ovl *ovl;
+	struct mica_upper *upper;
+	struct mica_node *node;
+	struct mica_place from;
+	struct stat st;
+	char temp[MICA_TEMP_NAME_MAX]; /* its name in the work directory; "": none yet */
+	int fd;			       /* of a file or directory for reading, else O_PATH */
+};
+
+static int make_file(struct copy *c, uint64_t size)
+{
+	int flags = O_RDWR | O_CLOEXEC;
+
+	if (c->upper->tmpfile) {
+		c->fd = openat(c->upper->work, ".", flags | O_TMPFILE, 0600);
+	} else {
+		mica_upper_temp(c->upper, c->temp);
+		c->fd = openat(c->upper->work, c->temp, flags | O_CREAT | O_EXCL, 0600);
+	}
+	if (c->fd < 0)
+		return -errno;
+	return mica_copy_data(&c->from, c->fd, mica_min(size, (uint64_t)c->st.st_size));
+}
+
+static int make_other(struct copy *c)
+{
+	char target[PATH_MAX];
+	int ret = 0;
+
+	mica_upper_temp(c->upper, c->temp);
+	if (S_ISDIR(c->st.st_mode)) {
+		if (mkdirat(c->upper->work, c->temp, 0700) < 0)
+			ret = -errno;
+	} else if (S_ISLNK(c->st.st_mode)) {
+		ret = mica_place_readlink(&c->from, target, sizeof(target));
+		if (!ret && symlinkat(target, c->upper->work, c->temp) < 0)
+			ret = -errno;
+	} else if (mknodat(c->upper->work, c->temp, c->st.st_mode & (S_IFMT | 0700),
+			   c->st.st_rdev) < 0) {
+		ret = -errno;
+	}
+	if (ret)
+		return ret;
+	c->fd = openat(c->upper->work, c->temp, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return c->fd < 0 ? -errno : 0;
+}
+
+/*
+ * Where it came from, so that its number stays. One of a lower file's names goes its own
+ * way: the others keep what they had.
+ */
+static int mark_origin(struct copy *c)
+{
+	char name[MICA_XATTR_NAME_MAX], proc[PROC_MAX];
+	struct mica_origin origin;
+
+	if (!S_ISDIR(c->st.st_mode) && c->st.st_nlink > 1)
+		return 0;
+	mica_origin_make(&c->from, &origin);
+	if (!origin.len)
+		return 0;
+	mica_overlay_xattr(c->upper->layer.userxattr, "origin", name);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
+	/* symlinks and devices cannot have user.* */
+	if (setxattr(proc, name, origin.bytes, origin.len, 0) < 0 && errno != EPERM &&
+	    errno != EOPNOTSUPP)
+		return -errno;
+	return 0;
+}
+
+static int settle(struct copy *c)
+{
+	bool regular = S_ISREG(c->st.st_mode);
+	int ret = mica_copy_attrs(&c->from, &c->st, c->fd);
+
+	if (!ret)
+		ret = mark_origin(c);
+	if (!ret && regular && !(c->ovl->flags & MICA_OVL_VOLATILE) && fsync(c->fd) < 0)
+		ret = -errno;
+	return ret;
+}
+
+/* Gives it its name. The directory that it comes into looks as it did before. */
+static int publish(struct copy *c)
+{
+	struct mica_place parent, at;
+	struct stat before;
+	char proc[PROC_MAX];
+	int ret = mica_node_upper(c->ovl, c->node->parent, &parent);
+
+	if (!ret)
+		ret = mica_place_stat(&parent, &before);
+	if (!ret)
+		ret = mica_node_upper(c->ovl, c->node, &at);
+	if (ret)
+		return ret;
+	if (*c->temp) {
+		ret = mica_upper_place(c->upper, c->temp, &at, RENAME_NOREPLACE);
+	} else {
+		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
+		if (linkat(AT_FDCWD, proc, c->upper->layer.fd, at.path, AT_SYMLINK_FOLLOW) < 0)
+			ret = -errno;
+	}
+	if (ret)
+		return ret;
+	*c->temp = 0;
+	utimensat(c->upper->layer.fd, parent.path,
+		  (struct timespec[2]){before.st_atim, before.st_mtim}, AT_SYMLINK_NOFOLLOW);
+	return mica_copy_up_impure(c->ovl, c->node->parent);
+}
+
+/* Its name is gone already: what is left of it lives as long as its descriptor. */
+static int keep_nameless(struct copy *c)
+{
+	char proc[PROC_MAX];
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
+	c->node->fd = open(proc, O_PATH | O_CLOEXEC);
+	return c->node->fd < 0 ? -errno : 0;
+}
+
+static int copy_one(struct copy *c, uint64_t size)
+{
+	struct stat made;
+	int ret = mica_node_lower(c->ovl, c->node, 0, &c->from);
+
+	if (!ret)
+		ret = mica_place_stat(&c->from, &c->st);
+	if (!ret)
+		ret = S_ISREG(c->st.st_mode) ? make_file(c, size) : make_other(c);
+	if (!ret)
+		ret = settle(c);
+	if (!ret && fstat(c->fd, &made) < 0)
+		ret = -errno;
+	if (!ret)
+		ret = c->node->removed ? keep_nameless(c) : publish(c);
+	if (ret)
+		return ret;
+	c->node->upper_ino = made.st_ino;
+	mica_file_drop(c->ovl, c->node);
+	atomic_store(&c->node->upper, true);
+	return 0;
+}
+
+static int copy_locked(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
+{
+	pthread_mutex_t *lock = &ovl->copying[node->id % MICA_OVL_COPYING];
+	struct copy c = {.ovl = ovl, .upper = &ovl->upper, .node = node, .fd = -1};
+	int ret = 0;
+
+	pthread_mutex_lock(lock);
+	if (!node->upper)
+		ret = copy_one(&c, size);
+	pthread_mutex_unlock(lock);
+	if (*c.temp)
+		mica_upper_discard(c.upper, c.temp);
+	if (c.fd >= 0)
+		close(c.fd);
+	return ret;
+}
+
+int mica_copy_up(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
+{
+	if (!mica_ovl_writable(ovl))
+		return -EROFS;
+	/* from the topmost directory that is missing down to the node */
+	while (!node->upper) {
+		struct mica_node *next = node;
+		int ret;
+
+		while (!node->removed && next->parent && !next->parent->upper)
+			next = next->parent;
+		ret = copy_locked(ovl, next, next == node ? size : UINT64_MAX);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int mica_copy_up_impure(struct mica_ovl *ovl, struct mica_node *dir)
+{
+	struct mica_place at;
+	int ret;
+
+	if (dir->impure)
+		return 0;
+	ret = mica_node_upper(ovl, dir, &at);
+	if (!ret)
+		ret = mica_upper_mark(&at, "impure", "y", 1);
+	dir->impure = !ret;
+	return ret;
+}

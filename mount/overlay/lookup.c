@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "lookup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "origin.h"
+#include "xattrs.h"
+
+/* A lookup under way. */
+struct search {
+	struct mica_ovl *ovl;
+	struct mica_node *dir;
+	const char *name;
+	struct mica_node *node; /* what is found so far */
+	struct stat st;		/* of the topmost part */
+	uint64_t lower_number;	/* of the topmost lower part, 0: none */
+	unsigned int below;	/* layers of less depth than this are still to be asked */
+	bool found, done;
+	/*
+	 * Where the layers below are to be asked: under the directory's own name there, or,
+	 * after a redirect, a sibling's, or a path from their roots.
+	 */
+	char redirect[PATH_MAX];
+};
+
+/* What a directory says of the layers below it. */
+static void directory_judge(struct search *s, const struct mica_place *at)
+{
+	char value[PATH_MAX];
+
+	if (mica_overlay_value(at, "opaque", value, sizeof(value)) == 1 && *value == 'y') {
+		s->done = true;
+		return;
+	}
+	if (mica_overlay_value(at, "redirect", value, sizeof(value)) > 0)
+		strcpy(s->redirect, value);
+}
+
+static int upper_part(struct search *s)
+{
+	struct mica_found found;
+	struct mica_place at;
+	int ret = mica_node_upper(s->ovl, s->dir, &at);
+
+	if (!ret)
+		ret = mica_place_lookup(&at, s->name, &found);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	s->done = found.whiteout || !S_ISDIR(found.st.st_mode);
+	if (found.whiteout)
+		return 0;
+	s->found = true;
+	s->st = found.st;
+	s->node->upper = true;
+	s->node->upper_ino = found.st.st_ino;
+	s->node->type = found.st.st_mode & S_IFMT;
+	if (s->done)
+		return 0;
+	ret = mica_place_enter(&at, s->name, &found);
+	if (!ret)
+		directory_judge(s, &at);
+	return ret;
+}
+
+/* found lies at *at: a part of what is looked for. path: NULL when it has the node's own */
+static int lower_part(struct search *s, struct mica_place *at, const struct mica_found *found,
+		      const char *path)
+{
+	int ret;
+
+	if (found->whiteout || (s->found && !S_ISDIR(found->st.st_mode))) {
+		s->done = true;
+		return 0;
+	}
+	ret = mica_node_add_lower(s->node, at->layer, found->nid, path);
+	if (ret)
+		return ret;
+	if (!s->lower_number)
+		s->lower_number = mica_ovl_number(at->layer, found->st.st_ino);
+	if (!s->found) {
+		s->st = found->st;
+		s->node->type = found->st.st_mode & S_IFMT;
+	}
+	s->found = true;
+	s->done = !S_ISDIR(found->st.st_mode);
+	if (!s->done)
+		directory_judge(s, at);
+	return 0;
+}
+
+static int sibling_path(const struct mica_node *dir, const struct mica_ovl_layer *layer,
+			const char *name, char path[PATH_MAX])
+{
+	int ret = mica_node_lower_path(dir, layer, path);
+
+	if (!ret && strlen(path) + 1 + strlen(name) >= PATH_MAX)
+		ret = -ENAMETOOLONG;
+	if (!ret)
+		strcat(strcat(path, "/"), name);
+	return ret;
+}
+
+/* The layers that have a part of the directory, until one redirects to another path. */
+static int lower_siblings(struct search *s)
+{
+	for (unsigned int i = 0; !s->done && *s->redirect != '/' && i < s->dir->lower_count; i++) {
+		char name[NAME_MAX + 1], path[PATH_MAX];
+		struct mica_found found;
+		struct mica_place at;
+		int ret = mica_node_lower(s->ovl, s->dir, i, &at);
+		bool moved = *s->redirect;
+
+		if (ret)
+			return ret;
+		if (s->dir->lowers[i].layer->depth >= s->below)
+			continue;
+		if (strlen(moved ? s->redirect : s->name) > NAME_MAX)
+			return -EIO;
+		strcpy(name, moved ? s->redirect : s->name);
+		s->below = at.layer->depth;
+		ret = mica_place_lookup(&at, name, &found);
+		if (ret == -ENOENT)
+			continue;
+		if (!ret && moved)
+			ret = sibling_path(s->dir, at.layer, name, path);
+		if (!ret)
+			ret = mica_place_enter(&at, name, &found);
+		if (!ret)
+			ret = lower_part(s, &at, &found, moved ? path : NULL);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* From a layer's root down a path; whiteouts on the way end it. */
+static int descend(struct mica_place *at, const char *path, struct mica_found *found)
+{
+	char copy[PATH_MAX], *save = NULL;
+	int ret = -ENOENT;
+
+	strcpy(copy, path);
+	for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+		ret = mica_place_lookup(at, part, found);
+		if (!ret)
+			ret = mica_place_enter(at, part, found);
+		if (ret || found->whiteout)
+			break;
+	}
+	return ret == -ENOTDIR ? -ENOENT : ret;
+}
+
+/* The layers below the one that redirected, each from its root. */
+static int lower_redirected(struct search *s)
+{
+	struct mica_ovl *ovl = s->ovl;
+
+	for (unsigned int i = ovl->lower_count; !s->done && i-- > 0;) {
+		char path[PATH_MAX];
+		struct mica_found found;
+		struct mica_place at;
+		int ret;
+
+		if (ovl->lowers[i].depth >= s->below)
+			continue;
+		s->below = ovl->lowers[i].depth;
+		mica_ovl_layer_root(&ovl->lowers[i], &at);
+		strcpy(path, s->redirect);
+		ret = descend(&at, path, &found);
+		if (ret == -ENOENT)
+			continue;
+		if (strlen(path) + 2 > sizeof(path))
+			return -ENAMETOOLONG;
+		memmove(path + 1, path, strlen(path) + 1);
+		path[0] = '.';
+		if (!ret)
+			ret = lower_part(s, &at, &found, path);
+		if (ret)
+			return ret;
+		if (*s->redirect != '/')
+			return -EIO; /* a sibling of what was reached by a path: never written */
+	}
+	return 0;
+}
+
+/* Overlayfs' origin keeps the number that the file had before it was copied up. */
+static uint64_t number_of(struct search *s)
+{
+	struct mica_origin origin;
+	struct mica_place at;
+	uint64_t number = 0;
+	long n;
+
+	if (S_ISDIR(s->node->type) || !s->node->upper)
+		return s->lower_number ? s->lower_number
+				       : mica_ovl_number(&s->ovl->upper.layer, s->st.st_ino);
+	if (mica_node_upper(s->ovl, s->node, &at))
+		return 0;
+	n = mica_overlay_value(&at, "origin", (char *)origin.bytes, sizeof(origin.bytes));
+	origin.len = n > 0 ? (size_t)n : 0;
+	if (origin.len)
+		number = mica_origin_number(s->ovl, &origin);
+	return number ? number : mica_ovl_number(&s->ovl->upper.layer, s->st.st_ino);
+}
+
+static int search(struct search *s)
+{
+	int ret = 0;
+
+	s->below = s->ovl->lower_count + 1;
+	if (mica_ovl_writable(s->ovl) && s->dir->upper)
+		ret = upper_part(s);
+	if (!ret && !s->done)
+		ret = lower_siblings(s);
+	if (!ret && !s->done && *s->redirect == '/')
+		ret = lower_redirected(s);
+	if (!ret && !s->found)
+		ret = -ENOENT;
+	return ret;
+}
+
+/* A merged directory's links cannot be counted cheaply; 1 tells find(1) not to rely on them. */
+static void shown(const struct mica_node *node, struct stat *st)
+{
+	st->st_ino = node->id;
+	if (S_ISDIR(st->st_mode) && node->lower_count + (node->upper ? 1 : 0) > 1)
+		st->st_nlink = 1;
+}
+
+int mica_ovl_stat(struct mica_ovl *ovl, const struct mica_node *node, struct stat *st)
+{
+	struct mica_place at;
+	int ret = mica_node_place(ovl, node, &at);
+
+	if (!ret)
+		ret = mica_place_stat(&at, st);
+	if (!ret)
+		shown(node, st);
+	return ret;
+}
+
+int mica_ovl_lookup(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		    struct mica_node **out, struct stat *st)
+{
+	struct search s = {.ovl = ovl, .dir = dir, .name = name};
+	bool upper;
+	int ret;
+
+	if (strlen(name) > NAME_MAX)
+		return -ENAMETOOLONG;
+	if (dir->removed)
+		return -ENOENT;
+	s.node = mica_node_new(ovl, dir, name);
+	if (!s.node)
+		return -ENOMEM;
+	ret = search(&s);
+	if (!ret)
+		s.node->id = number_of(&s);
+	if (ret) {
+		mica_node_drop(ovl, s.node);
+		return ret;
+	}
+	upper = s.node->upper;
+	*out = mica_node_intern(ovl, s.node);
+	*st = s.st;
+	/* known by another name already, and changed since under that one */
+	if ((*out)->upper && !upper)
+		return mica_ovl_stat(ovl, *out, st);
+	shown(*out, st);
+	return 0;
+}
+
+int mica_ovl_lower_has(struct mica_ovl *ovl, struct mica_node *dir, const char *name, bool *is_dir)
+{
+	struct search s = {.ovl = ovl, .dir = dir, .name = name};
+	int ret;
+
+	s.node = mica_node_new(ovl, dir, name);
+	if (!s.node)
+		return -ENOMEM;
+	s.below = ovl->lower_count + 1;
+	ret = lower_siblings(&s);
+	if (!ret && !s.found)
+		ret = -ENOENT;
+	if (is_dir)
+		*is_dir = !ret && S_ISDIR(s.node->type);
+	mica_node_drop(ovl, s.node);
+	return ret;
+}

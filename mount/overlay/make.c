@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* New names: files, directories, links. */
+#include "change.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "copyup.h"
+#include "lookup.h"
+#include "upper.h"
+
+#define PROC_MAX (PATH_MAX + 32)
+
+int mica_name_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		   struct mica_name *out)
+{
+	struct mica_found found = {.nid = 0};
+	struct stat st;
+	int ret;
+
+	*out = (struct mica_name){.dir = dir, .name = name};
+	if (dir->removed)
+		return -ENOENT;
+	ret = mica_node_upper(ovl, dir, &out->at);
+	if (!ret)
+		ret = mica_place_enter(&out->at, name, &found);
+	if (ret)
+		return ret;
+	if (fstatat(ovl->upper.layer.fd, out->at.path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	out->type = st.st_mode & S_IFMT;
+	out->whiteout = S_ISCHR(st.st_mode) && st.st_rdev == 0;
+	return 0;
+}
+
+/* The mode and group that a new object gets from its directory and its maker. */
+static int inherit(const struct mica_place *dir, const struct mica_make *what, mode_t *mode,
+		   gid_t *gid, char *acl, long *acl_len)
+{
+	struct stat st;
+	int ret = mica_place_stat(dir, &st);
+
+	if (ret)
+		return ret;
+	*gid = what->gid;
+	*mode = what->mode;
+	*acl_len = mica_place_getxattr(dir, "system.posix_acl_default", acl, XATTR_SIZE_MAX);
+	if (*acl_len <= 0 && !S_ISLNK(what->mode))
+		*mode &= ~what->umask;
+	if (st.st_mode & S_ISGID) {
+		*gid = st.st_gid;
+		if (S_ISDIR(what->mode))
+			*mode |= S_ISGID;
+	}
+	return 0;
+}
+
+static int object_make(int dir, const char *path, mode_t mode, const struct mica_make *what)
+{
+	int ret;
+
+	if (S_ISDIR(mode))
+		ret = mkdirat(dir, path, mode & 07777);
+	else if (S_ISLNK(mode))
+		ret = symlinkat(what->target, dir, path);
+	else
+		ret = mknodat(dir, path, mode, what->rdev);
+	return ret < 0 ? -errno : 0;
+}
+
+/*
+ * In a directory of its own with the default ACL that it is to inherit, so that the host
+ * works out both of its ACLs; then one up.
+ */
+static int made_with_acl(struct mica_upper *u, const char *temp, mode_t mode,
+			 const struct mica_make *what, const char *acl, size_t acl_len)
+{
+	char nest[MICA_TEMP_NAME_MAX], inner[MICA_TEMP_NAME_MAX + 2], proc[PROC_MAX];
+	int ret = 0;
+
+	mica_upper_temp(u, nest);
+	snprintf(inner, sizeof(inner), "%s/x", nest);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", u->work, nest);
+	if (mkdirat(u->work, nest, 0700) < 0)
+		return -errno;
+	if (setxattr(proc, "system.posix_acl_default", acl, acl_len, 0) < 0)
+		ret = -errno;
+	if (!ret)
+		ret = object_make(u->work, inner, mode, what);
+	if (!ret && renameat(u->work, inner, u->work, temp) < 0)
+		ret = -errno;
+	mica_upper_discard(u, nest);
+	return ret;
+}
+
+/* In the work directory, complete. */
+static int temp_make(struct mica_upper *u, const char *temp, const struct mica_place *dir,
+		     const struct mica_make *what)
+{
+	cleanup_free char *acl = malloc(XATTR_SIZE_MAX);
+	char proc[PROC_MAX];
+	mode_t mode;
+	long acl_len;
+	gid_t gid;
+	int ret = acl ? inherit(dir, what, &mode, &gid, acl, &acl_len) : -ENOMEM;
+
+	if (ret)
+		return ret;
+	if (acl_len > 0 && !S_ISLNK(mode))
+		ret = made_with_acl(u, temp, mode, what, acl, (size_t)acl_len);
+	else
+		ret = object_make(u->work, temp, mode, what);
+	if (!ret && fchownat(u->work, temp, what->uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		ret = -errno;
+	/* the change of owner took these away */
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", u->work, temp);
+	if (!ret && mode & (S_ISUID | S_ISGID) && !S_ISLNK(mode) && chmod(proc, mode & 07777) < 0)
+		ret = -errno;
+	return ret;
+}
+
+/*
+ * From the work directory to its name; where a whiteout is, it goes. A directory must hide
+ * what the whiteout hid before it is there.
+ */
+static int temp_place(struct mica_upper *u, const char *temp, const struct mica_name *n,
+		      bool is_dir)
+{
+	int ret = 0;
+
+	if (!n->whiteout)
+		return mica_upper_place(u, temp, &n->at, RENAME_NOREPLACE);
+	if (!is_dir)
+		return mica_upper_place(u, temp, &n->at, 0);
+	ret = mica_upper_mark_temp(u, temp, "opaque", "y", 1);
+	if (!ret)
+		ret = mica_upper_place(u, temp, &n->at, RENAME_EXCHANGE);
+	if (!ret)
+		mica_upper_discard(u, temp);
+	return ret;
+}
+
+static int make_locked(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		       const struct mica_make *what)
+{
+	struct mica_place parent;
+	char temp[MICA_TEMP_NAME_MAX];
+	struct mica_name n;
+	int ret = mica_name_find(ovl, dir, name, &n);
+
+	if (!ret && n.type && !n.whiteout)
+		ret = -EEXIST;
+	if (!ret)
+		ret = mica_node_upper(ovl, dir, &parent);
+	if (ret)
+		return ret;
+	mica_upper_temp(&ovl->upper, temp);
+	ret = temp_make(&ovl->upper, temp, &parent, what);
+	if (!ret)
+		ret = temp_place(&ovl->upper, temp, &n, S_ISDIR(what->mode));
+	if (ret)
+		mica_upper_discard(&ovl->upper, temp);
+	return ret;
+}
+
+int mica_change_make(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		     const struct mica_make *what, struct mica_node **out, struct stat *st)
+{
+	int ret;
+
+	pthread_rwlock_wrlock(&ovl->tree);
+	ret = dir->removed ? -ENOENT : mica_copy_up(ovl, dir, UINT64_MAX);
+	if (!ret)
+		ret = make_locked(ovl, dir, name, what);
+	if (!ret)
+		ret = mica_ovl_lookup(ovl, dir, name, out, st);
+	pthread_rwlock_unlock(&ovl->tree);
+	return ret;
+}
+
+static int link_locked(struct mica_ovl *ovl, struct mica_node *node, struct mica_node *dir,
+		       const char *name)
+{
+	char temp[MICA_TEMP_NAME_MAX];
+	struct mica_place from;
+	struct mica_name n;
+	int ret = mica_name_find(ovl, dir, name, &n);
+
+	if (!ret && n.type && !n.whiteout)
+		ret = -EEXIST;
+	if (!ret)
+		ret = mica_node_upper(ovl, node, &from);
+	if (!ret && from.fd >= 0)
+		ret = -ENOENT;
+	if (ret)
+		return ret;
+	if (!n.whiteout)
+		return linkat(from.layer->fd, from.path, from.layer->fd, n.at.path, 0) < 0 ? -errno
+											   : 0;
+	mica_upper_temp(&ovl->upper, temp);
+	if (linkat(from.layer->fd, from.path, ovl->upper.work, temp, 0) < 0)
+		return -errno;
+	ret = mica_upper_place(&ovl->upper, temp, &n.at, 0);
+	if (ret)
+		mica_upper_discard(&ovl->upper, temp);
+	return ret;
+}
+
+int mica_change_link(struct mica_ovl *ovl, struct mica_node *node, struct mica_node *dir,
+		     const char *name, struct stat *st)
+{
+	int ret;
+
+	pthread_rwlock_wrlock(&ovl->tree);
+	ret = dir->removed ? -ENOENT : mica_copy_up(ovl, node, UINT64_MAX);
+	if (!ret)
+		ret = mica_copy_up(ovl, dir, UINT64_MAX);
+	if (!ret)
+		ret = link_locked(ovl, node, dir, name);
+	/* often the older name is removed next */
+	if (!ret)
+		ret = mica_node_rename(ovl, node, dir, name);
+	if (!ret)
+		ret = mica_ovl_stat(ovl, node, st);
+	pthread_rwlock_unlock(&ovl->tree);
+	return ret;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel knows of the merged tree: a node for each inode that it was told
+ * of, until it forgets it. A node holds the name by which it was last found and, for
+ * a directory, where it lies in each layer; everything else is asked of the layers.
+ */
+#ifndef MICA_OVERLAY_NODE_H
+#define MICA_OVERLAY_NODE_H
+
+#include "overlay.h"
+
+#define MICA_OVL_ROOT 1 /* FUSE's number for it */
+
+/* A directory in one of the lower layers. */
+struct mica_lower {
+	const struct mica_ovl_layer *layer;
+	uint64_t nid;
+	/* From the layer's root, when it is not the parent's there and the node's name. */
+	char *path;
+};
+
+struct mica_node {
+	uint64_t id;		  /* the kernel's number of it, and st_ino */
+	uint64_t lookups;	  /* by the kernel */
+	uint64_t uses;		  /* by child nodes and by requests under way */
+	struct mica_node *next;	  /* in the table */
+	struct mica_node *parent; /* a use of it; NULL: the root */
+	char *name;		  /* NULL: the root */
+	uint64_t upper_ino;	  /* the host's, when upper */
+	mode_t type;		  /* S_IFxxx */
+	atomic_bool upper;	  /* lies in the upper directory */
+	bool removed;		  /* its name is gone; upper: fd is left, lower: lowers[0] */
+	atomic_bool impure;	  /* directory: is marked as holding what came from below */
+	int fd; /* O_PATH, of what was removed or lost the name that we know; -1 */
+	unsigned int lower_count;
+	/*
+	 * Top to bottom; of a file the one that shows, which stays when it was copied up,
+	 * since somebody may be reading it.
+	 */
+	struct mica_lower *lowers;
+	struct mica_file *file;	      /* open for reading and writing, see files.h */
+	struct mica_listing *listing; /* of a merged directory, see listing.h */
+};
+
+struct mica_nodes;
+
+int mica_nodes_new(struct mica_nodes **out);
+/* All nodes go, whatever the kernel holds. */
+void mica_nodes_clear(struct mica_ovl *ovl);
+void mica_nodes_free(struct mica_nodes *nodes);
+
+/* The node of a number that the kernel holds, with a use; for mica_node_put(). */
+struct mica_node *mica_node_get(struct mica_ovl *ovl, uint64_t id);
+/* One more use. */
+struct mica_node *mica_node_use(struct mica_ovl *ovl, struct mica_node *node);
+/* One use less; nodes that nobody needs are gone. node may be NULL */
+void mica_node_put(struct mica_ovl *ovl, struct mica_node *node);
+/* The kernel drops so many of its lookups. */
+void mica_node_forget(struct mica_ovl *ovl, uint64_t id, uint64_t lookups);
+/* The kernel is told of it once more. */
+void mica_node_looked_up(struct mica_ovl *ovl, struct mica_node *node);
+
+/*
+ * The node of what was found: that which is known by this number already, or fresh,
+ * which it takes over. Returned with a use.
+ */
+struct mica_node *mica_node_intern(struct mica_ovl *ovl, struct mica_node *fresh);
+
+/* Not in the table; for mica_node_intern() or mica_node_drop(). Takes a use of parent. */
+struct mica_node *mica_node_new(struct mica_ovl *ovl, struct mica_node *parent, const char *name);
+void mica_node_drop(struct mica_ovl *ovl, struct mica_node *node);
+
+/* Gives it another name. Under the tree's lock for writing. */
+int mica_node_rename(struct mica_ovl *ovl, struct mica_node *node, struct mica_node *parent,
+		     const char *name);
+
+/* Adds a lower directory or file; path may be NULL. */
+int mica_node_add_lower(struct mica_node *node, const struct mica_ovl_layer *layer, uint64_t nid,
+			const char *path);
+void mica_node_clear_lowers(struct mica_node *node);
+
+/*
+ * Places. A node's in the upper directory; of a name in it; in its i'th lower layer.
+ * The tree's lock is held.
+ */
+int mica_node_upper(const struct mica_ovl *ovl, const struct mica_node *node,
+		    struct mica_place *out);
+int mica_node_lower(const struct mica_ovl *ovl, const struct mica_node *node, unsigned int i,
+		    struct mica_place *out);
+/* Its path in a lower layer that it has a part in, from "." on: also in an image. */
+int mica_node_lower_path(const struct mica_node *node, const struct mica_ovl_layer *layer,
+			 char buf[PATH_MAX]);
+/* Where it shows: the upper directory if it is there, else the topmost lower layer. */
+int mica_node_place(const struct mica_ovl *ovl, const struct mica_node *node,
+		    struct mica_place *out);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* What files hold. The first write to a file below brings it up. */
+#include "ops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "copyup.h"
+#include "files.h"
+
+/* A request for the data of a file. */
+struct access {
+	struct mica_ovl *ovl;
+	struct mica_node *node;
+	struct mica_file *file; /* NULL: in an image, at the place */
+	struct mica_place at;
+};
+
+/* write: it is in the upper directory from then on. The tree's lock is held. */
+static int access_open(struct access *a, bool write)
+{
+	int ret = write ? mica_copy_up(a->ovl, a->node, UINT64_MAX) : 0;
+
+	if (!ret && !a->node->upper) {
+		ret = mica_node_lower(a->ovl, a->node, 0, &a->at);
+		if (ret || a->at.layer->image)
+			return ret;
+	}
+	return ret ? ret : mica_file_get(a->ovl, a->node, write, &a->file);
+}
+
+static void access_close(struct access *a)
+{
+	if (a->file)
+		mica_file_put(a->ovl, a->file);
+	mica_node_put(a->ovl, a->node);
+}
+
+/* For access_end() when it returns true; else req is answered. */
+static bool access_begin(fuse_req_t req, fuse_ino_t id, bool write, struct access *a)
+{
+	int ret;
+
+	*a = (struct access){.ovl = mica_ovl_of(req), .node = mica_ovl_begin(req, id)};
+	if (!a->node)
+		return false;
+	pthread_rwlock_rdlock(&a->ovl->tree);
+	ret = access_open(a, write);
+	if (!ret)
+		return true;
+	pthread_rwlock_unlock(&a->ovl->tree);
+	access_close(a);
+	return !mica_ovl_failed(req, ret);
+}
+
+static void access_end(struct access *a)
+{
+	pthread_rwlock_unlock(&a->ovl->tree);
+	access_close(a);
+}
+
+void mica_ovl_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	const struct mica_session *s = fuse_req_userdata(req);
+
+	(void)id;
+	if (s->no_open) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->keep_cache = 1;
+	fuse_reply_open(req, fi);
+}
+
+static long data_read(const struct access *a, char *buf, size_t size, off_t off)
+{
+	ssize_t n;
+
+	if (!a->file)
+		return mica_place_read(&a->at, -1, buf, size, (uint64_t)off);
+	n = pread(a->file->fd, buf, size, off);
+	return n < 0 ? -errno : n;
+}
+
+void mica_ovl_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	char *buf = mica_session_buffer(fuse_req_userdata(req), size);
+	struct access a;
+	long n;
+
+	(void)fi;
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	if (!access_begin(req, id, false, &a))
+		return;
+	n = data_read(&a, buf, size, off);
+	access_end(&a);
+	if (!mica_ovl_failed(req, (int)n))
+		fuse_reply_buf(req, buf, (size_t)n);
+}
+
+void mica_ovl_write(fuse_req_t req, fuse_ino_t id, const char *buf, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	struct access a;
+	size_t done = 0;
+	ssize_t n = 0;
+
+	(void)fi;
+	if (!access_begin(req, id, true, &a))
+		return;
+	while (done < size) {
+		n = pwrite(a.file->fd, buf + done, size - done, off + (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	n = n < 0 ? -errno : n;
+	access_end(&a);
+	if (done)
+		fuse_reply_write(req, done);
+	else
+		mica_ovl_failed(req, n < 0 ? (int)n : -EIO);
+}
+
+void mica_ovl_lseek(fuse_req_t req, fuse_ino_t id, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct access a;
+	off_t to;
+
+	(void)fi;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	if (off < 0) {
+		fuse_reply_err(req, ENXIO);
+		return;
+	}
+	if (!access_begin(req, id, false, &a))
+		return;
+	if (!a.file) {
+		to = mica_place_seek(&a.at, -1, (uint64_t)off, whence == SEEK_HOLE);
+	} else {
+		to = lseek(a.file->fd, off, whence);
+		to = to < 0 ? -errno : to;
+	}
+	access_end(&a);
+	if (to < 0)
+		fuse_reply_err(req, (int)-to);
+	else
+		fuse_reply_lseek(req, to);
+}
+
+void mica_ovl_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t off, off_t len,
+			struct fuse_file_info *fi)
+{
+	struct access a;
+	int ret;
+
+	(void)fi;
+	if (!access_begin(req, id, true, &a))
+		return;
+	ret = fallocate(a.file->fd, mode, off, len) < 0 ? -errno : 0;
+	access_end(&a);
+	mica_ovl_answer(req, ret);
+}
+
+static ssize_t copy_range(struct access *in, off_t off_in, struct access *out, off_t off_out,
+			  size_t len, int flags)
+{
+	ssize_t n = access_open(out, true);
+
+	if (!n)
+		n = access_open(in, false);
+	if (n)
+		return n;
+	/* from an image the kernel copies through its page cache */
+	if (!in->file)
+		return -EOPNOTSUPP;
+	n = copy_file_range(in->file->fd, &off_in, out->file->fd, &off_out, len,
+			    (unsigned int)flags);
+	return n < 0 ? -errno : n;
+}
+
+void mica_ovl_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t off_in,
+			      struct fuse_file_info *fi_in, fuse_ino_t to, off_t off_out,
+			      struct fuse_file_info *fi_out, size_t len, int flags)
+{
+	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct access in = {.ovl = ovl}, out = {.ovl = ovl};
+	ssize_t n;
+
+	(void)fi_in;
+	(void)fi_out;
+	in.node = mica_node_get(ovl, from);
+	out.node = mica_node_get(ovl, to);
+	pthread_rwlock_rdlock(&ovl->tree);
+	n = in.node && out.node ? copy_range(&in, off_in, &out, off_out, len, flags) : -ESTALE;
+	pthread_rwlock_unlock(&ovl->tree);
+	access_close(&in);
+	access_close(&out);
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else
+		fuse_reply_write(req, (size_t)n);
+}
+
+void mica_ovl_fsync(fuse_req_t req, fuse_ino_t id, int datasync, struct fuse_file_info *fi)
+{
+	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = mica_ovl_begin(req, id);
+	struct access a;
+	bool upper;
+	int ret;
+
+	(void)fi;
+	if (!node)
+		return;
+	upper = node->upper;
+	mica_node_put(ovl, node);
+	if (!upper || ovl->flags & MICA_OVL_VOLATILE) {
+		fuse_reply_err(req, 0);
+		return;
+	}
+	if (!access_begin(req, id, false, &a))
+		return;
+	ret = (datasync ? fdatasync(a.file->fd) : fsync(a.file->fd)) < 0 ? -errno : 0;
+	access_end(&a);
+	mica_ovl_answer(req, ret);
+}
+
+void mica_ovl_readlink(fuse_req_t req, fuse_ino_t id)
+{
+	struct mica_node *node = mica_ovl_begin(req, id);
+	struct mica_ovl *ovl = mica_ovl_of(req);
+	char target[PATH_MAX];
+	struct mica_place at;
+	int ret;
+
+	if (!node)
+		return;
+	pthread_rwlock_rdlock(&ovl->tree);
+	ret = mica_node_place(ovl, node, &at);
+	if (!ret)
+		ret = mica_place_readlink(&at, target, sizeof(target));
+	pthread_rwlock_unlock(&ovl->tree);
+	mica_node_put(ovl, node);
+	if (!mica_ovl_failed(req, ret))
+		fuse_reply_readlink(req, target);
+}

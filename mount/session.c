@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,6 +164,15 @@ static int open_stack(struct mica_session *s, struct mica_err *err)
 		.cache_bytes = o->cache_bytes ? o->cache_bytes : cache_default(),
 	};
 
+	struct rlimit files;
+
+	/* modes are as the kernel says, which knows the caller's mask */
+	umask(0);
+	/* what lost its name is held open */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	return mica_ovl_new(&opts, &s->ovl, err);
 }
 

@@ -49,7 +49,10 @@ int mica_change_empty(struct mica_ovl *ovl, struct mica_node *dir);
 /* The node is about to lose a name: what it needs to live on without is kept. */
 int mica_change_retain(struct mica_ovl *ovl, struct mica_node *node, struct mica_node *dir,
 		       const char *name);
-/* It has lost it. */
-void mica_change_lost(struct mica_node *node, struct mica_node *dir, const char *name);
+/* It has lost it. name: as it was found before */
+void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct mica_name *name);
+
+/* Gives what lies in the upper directory one name more on the host. */
+int mica_change_host_link(const struct mica_place *from, int dir, const char *path);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "index.h"
 #include "layer_impl.h"
 #include "origin.h"
 #include "upper.h"
@@ -67,15 +68,15 @@ static int make_other(struct copy *c)
 }
 
 /*
- * Where it came from, so that its number stays. One of a lower file's names goes its own
- * way: the others keep what they had.
+ * Where it came from, so that its number stays. Without an index, one of several names goes
+ * its own way, and the others keep what they had.
  */
 static int mark_origin(struct copy *c)
 {
 	char name[MICA_XATTR_NAME_MAX], proc[PROC_MAX];
 	struct mica_origin origin;
 
-	if (!S_ISDIR(c->st.st_mode) && c->st.st_nlink > 1)
+	if (!S_ISDIR(c->st.st_mode) && c->st.st_nlink > 1 && c->upper->index < 0)
 		return 0;
 	mica_origin_make(&c->from, &origin);
 	if (!origin.len)
@@ -101,6 +102,16 @@ static int settle(struct copy *c)
 	return ret;
 }
 
+static void times_restore(const struct mica_place *dir, const struct stat *before)
+{
+	const struct timespec times[2] = {before->st_atim, before->st_mtim};
+
+	if (dir->fd >= 0)
+		utimensat(dir->fd, "", times, AT_EMPTY_PATH);
+	else
+		utimensat(dir->base, dir->path, times, AT_SYMLINK_NOFOLLOW);
+}
+
 /* Gives it its name. The directory that it comes into looks as it did before. */
 static int publish(struct copy *c)
 {
@@ -119,25 +130,76 @@ static int publish(struct copy *c)
 		ret = mica_upper_place(c->upper, c->temp, &at, RENAME_NOREPLACE);
 	} else {
 		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
-		if (linkat(AT_FDCWD, proc, c->upper->layer.fd, at.path, AT_SYMLINK_FOLLOW) < 0)
+		if (linkat(AT_FDCWD, proc, at.base, at.path, AT_SYMLINK_FOLLOW) < 0)
 			ret = -errno;
 	}
 	if (ret)
 		return ret;
 	*c->temp = 0;
-	utimensat(c->upper->layer.fd, parent.path,
-		  (struct timespec[2]){before.st_atim, before.st_mtim}, AT_SYMLINK_NOFOLLOW);
+	times_restore(&parent, &before);
 	return mica_copy_up_impure(c->ovl, c->node->parent);
 }
 
-/* Its name is gone already: what is left of it lives as long as its descriptor. */
-static int keep_nameless(struct copy *c)
+/* What is left of a file without a name lives as long as its descriptor. */
+static int keep_open(struct copy *c)
 {
 	char proc[PROC_MAX];
 
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
 	c->node->fd = open(proc, O_PATH | O_CLOEXEC);
 	return c->node->fd < 0 ? -errno : 0;
+}
+
+/*
+ * A file with several names: they all find the copy in the index, the one that was used also
+ * in the upper directory.
+ */
+static int publish_indexed(struct copy *c, const char *name)
+{
+	struct mica_upper *u = c->upper;
+	struct mica_node *node = c->node;
+	char proc[PROC_MAX];
+	int ret;
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->fd);
+	if (*c->temp)
+		ret = renameat2(u->work, c->temp, u->index, name, RENAME_NOREPLACE);
+	else
+		ret = linkat(AT_FDCWD, proc, u->index, name, AT_SYMLINK_FOLLOW);
+	if (ret < 0)
+		return -errno;
+	*c->temp = 0;
+	atomic_store(&u->indexed, true);
+	ret = node->removed ? 0 : publish(c);
+	if (!ret)
+		ret = keep_open(c);
+	node->indexed = !ret;
+	return ret;
+}
+
+/* The names that it had, less those that are gone; with that in the index there is a link more. */
+static int count_names(struct copy *c)
+{
+	long names = (long)c->st.st_nlink - c->node->names_lost;
+	struct stat st;
+
+	if (fstat(c->fd, &st) < 0)
+		return -errno;
+	return mica_index_set_extra(c->ovl, c->node, names - (long)st.st_nlink);
+}
+
+static int finish(struct copy *c)
+{
+	char name[NAME_MAX + 1];
+	struct mica_origin origin = {0};
+	int ret;
+
+	if (!S_ISDIR(c->st.st_mode) && c->st.st_nlink > 1 && c->upper->index >= 0)
+		mica_origin_make(&c->from, &origin);
+	if (!mica_index_name(&origin, name))
+		return c->node->removed ? keep_open(c) : publish(c);
+	ret = publish_indexed(c, name);
+	return ret ? ret : count_names(c);
 }
 
 static int copy_one(struct copy *c, uint64_t size)
@@ -154,7 +216,7 @@ static int copy_one(struct copy *c, uint64_t size)
 	if (!ret && fstat(c->fd, &made) < 0)
 		ret = -errno;
 	if (!ret)
-		ret = c->node->removed ? keep_nameless(c) : publish(c);
+		ret = finish(c);
 	if (ret)
 		return ret;
 	c->node->upper_ino = made.st_ino;

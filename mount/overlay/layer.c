@@ -57,6 +57,7 @@ void mica_ovl_layer_root(const struct mica_ovl_layer *layer, struct mica_place *
 	out->layer = layer;
 	out->nid = layer->image ? layer->sb->root_nid : 0;
 	out->fd = -1;
+	out->base = layer->fd;
 	strcpy(out->path, layer->image ? "" : ".");
 }
 
@@ -67,6 +68,12 @@ int mica_place_enter(struct mica_place *place, const char *name, const struct mi
 	place->nid = found->nid;
 	if (place->layer->image)
 		return 0;
+	if (place->fd >= 0) {
+		place->base = place->fd;
+		place->fd = -1;
+		strcpy(place->path, ".");
+		used = 1;
+	}
 	if (used + 1 + len >= sizeof(place->path))
 		return -ENAMETOOLONG;
 	place->path[used] = '/';

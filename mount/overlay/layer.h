@@ -37,6 +37,7 @@ struct mica_place {
 	const struct mica_ovl_layer *layer;
 	uint64_t nid;
 	int fd;		     /* directories: O_PATH, borrowed; -1: by path */
+	int base;	     /* what path begins at: the layer's root, or a directory in it */
 	char path[PATH_MAX]; /* directories only */
 };
 

@@ -32,7 +32,7 @@ int mica_in_dir_open_as(const struct mica_place *at, int flags)
 		fd = flags & O_PATH ? fcntl(at->fd, F_DUPFD_CLOEXEC, 0)
 				    : open(proc, flags | O_CLOEXEC);
 	} else {
-		fd = syscall(SYS_openat2, at->layer->fd, at->path, &how, sizeof(how));
+		fd = syscall(SYS_openat2, at->base, at->path, &how, sizeof(how));
 	}
 	return fd < 0 ? -errno : (int)fd;
 }

@@ -123,7 +123,7 @@ static int by_hash(const void *a, const void *b)
 	return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : strcmp(x->text, y->text);
 }
 
-static int upper_read(struct mica_ovl *ovl, const struct mica_node *dir, struct mica_listing *l)
+static int upper_read(struct mica_ovl *ovl, struct mica_node *dir, struct mica_listing *l)
 {
 	struct mica_place at;
 	int ret = mica_node_upper(ovl, dir, &at);

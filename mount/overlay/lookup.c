@@ -2,8 +2,10 @@
 #include "lookup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
+#include "index.h"
 #include "origin.h"
 #include "xattrs.h"
 
@@ -55,11 +57,11 @@ static int upper_part(struct search *s)
 	s->node->upper = true;
 	s->node->upper_ino = found.st.st_ino;
 	s->node->type = found.st.st_mode & S_IFMT;
-	if (s->done)
-		return 0;
 	ret = mica_place_enter(&at, s->name, &found);
-	if (!ret)
+	if (!ret && !s->done)
 		directory_judge(s, &at);
+	else if (!ret && found.st.st_nlink > 1 && s->ovl->upper.indexed)
+		s->node->indexed = mica_overlay_marked(&at, "nlink", NULL);
 	return ret;
 }
 
@@ -204,6 +206,25 @@ static uint64_t number_of(struct search *s)
 	return number ? number : mica_ovl_number(&s->ovl->upper.layer, s->st.st_ino);
 }
 
+/* A lower file that was copied up under another of its names. */
+static int indexed_part(struct search *s)
+{
+	struct mica_place at;
+	int fd, ret = mica_node_lower(s->ovl, s->node, 0, &at);
+
+	if (!ret)
+		ret = mica_index_find(s->ovl, &at, &fd);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	s->node->fd = fd;
+	s->node->upper = true;
+	s->node->indexed = true;
+	if (fstatat(fd, "", &s->st, AT_EMPTY_PATH) < 0)
+		return -errno;
+	s->node->upper_ino = s->st.st_ino;
+	return 0;
+}
+
 static int search(struct search *s)
 {
 	int ret = 0;
@@ -217,18 +238,26 @@ static int search(struct search *s)
 		ret = lower_redirected(s);
 	if (!ret && !s->found)
 		ret = -ENOENT;
+	if (!ret && !s->node->upper && !S_ISDIR(s->st.st_mode) && s->st.st_nlink > 1)
+		ret = indexed_part(s);
 	return ret;
 }
 
 /* A merged directory's links cannot be counted cheaply; 1 tells find(1) not to rely on them. */
-static void shown(const struct mica_node *node, struct stat *st)
+static void shown(struct mica_ovl *ovl, struct mica_node *node, struct stat *st)
 {
+	struct mica_place at;
+
 	st->st_ino = node->id;
 	if (S_ISDIR(st->st_mode) && node->lower_count + (node->upper ? 1 : 0) > 1)
 		st->st_nlink = 1;
+	if (node->indexed && !mica_node_upper(ovl, node, &at))
+		st->st_nlink = (nlink_t)((long)st->st_nlink + mica_index_extra(&at));
+	else if (!node->upper && !S_ISDIR(st->st_mode))
+		st->st_nlink -= (nlink_t)node->names_lost;
 }
 
-int mica_ovl_stat(struct mica_ovl *ovl, const struct mica_node *node, struct stat *st)
+int mica_ovl_stat(struct mica_ovl *ovl, struct mica_node *node, struct stat *st)
 {
 	struct mica_place at;
 	int ret = mica_node_place(ovl, node, &at);
@@ -236,7 +265,7 @@ int mica_ovl_stat(struct mica_ovl *ovl, const struct mica_node *node, struct sta
 	if (!ret)
 		ret = mica_place_stat(&at, st);
 	if (!ret)
-		shown(node, st);
+		shown(ovl, node, st);
 	return ret;
 }
 
@@ -267,7 +296,7 @@ int mica_ovl_lookup(struct mica_ovl *ovl, struct mica_node *dir, const char *nam
 	/* known by another name already, and changed since under that one */
 	if ((*out)->upper && !upper)
 		return mica_ovl_stat(ovl, *out, st);
-	shown(*out, st);
+	shown(ovl, *out, st);
 	return 0;
 }
 

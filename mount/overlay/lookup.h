@@ -13,7 +13,7 @@ int mica_ovl_lookup(struct mica_ovl *ovl, struct mica_node *dir, const char *nam
 		    struct mica_node **out, struct stat *st);
 
 /* The attributes of a node as they are shown. */
-int mica_ovl_stat(struct mica_ovl *ovl, const struct mica_node *node, struct stat *st);
+int mica_ovl_stat(struct mica_ovl *ovl, struct mica_node *node, struct stat *st);
 
 /*
  * What the lower layers alone have under a name, as the upper directory's whiteouts and

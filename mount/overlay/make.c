@@ -31,7 +31,7 @@ int mica_name_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name
 		ret = mica_place_enter(&out->at, name, &found);
 	if (ret)
 		return ret;
-	if (fstatat(ovl->upper.layer.fd, out->at.path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(out->at.base, out->at.path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	out->type = st.st_mode & S_IFMT;
 	out->whiteout = S_ISCHR(st.st_mode) && st.st_rdev == 0;
@@ -183,6 +183,20 @@ int mica_change_make(struct mica_ovl *ovl, struct mica_node *dir, const char *na
 	return ret;
 }
 
+int mica_change_host_link(const struct mica_place *from, int dir, const char *path)
+{
+	char proc[PROC_MAX];
+	int ret;
+
+	if (from->fd >= 0) {
+		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", from->fd);
+		ret = linkat(AT_FDCWD, proc, dir, path, AT_SYMLINK_FOLLOW);
+	} else {
+		ret = linkat(from->base, from->path, dir, path, 0);
+	}
+	return ret < 0 ? -errno : 0;
+}
+
 static int link_locked(struct mica_ovl *ovl, struct mica_node *node, struct mica_node *dir,
 		       const char *name)
 {
@@ -195,16 +209,14 @@ static int link_locked(struct mica_ovl *ovl, struct mica_node *node, struct mica
 		ret = -EEXIST;
 	if (!ret)
 		ret = mica_node_upper(ovl, node, &from);
-	if (!ret && from.fd >= 0)
-		ret = -ENOENT;
 	if (ret)
 		return ret;
 	if (!n.whiteout)
-		return linkat(from.layer->fd, from.path, from.layer->fd, n.at.path, 0) < 0 ? -errno
-											   : 0;
+		return mica_change_host_link(&from, n.at.base, n.at.path);
 	mica_upper_temp(&ovl->upper, temp);
-	if (linkat(from.layer->fd, from.path, ovl->upper.work, temp, 0) < 0)
-		return -errno;
+	ret = mica_change_host_link(&from, ovl->upper.work, temp);
+	if (ret)
+		return ret;
 	ret = mica_upper_place(&ovl->upper, temp, &n.at, 0);
 	if (ret)
 		mica_upper_discard(&ovl->upper, temp);

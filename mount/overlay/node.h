@@ -29,9 +29,15 @@ struct mica_node {
 	uint64_t upper_ino;	  /* the host's, when upper */
 	mode_t type;		  /* S_IFxxx */
 	atomic_bool upper;	  /* lies in the upper directory */
+	bool indexed;		  /* copied up with other names (index.h) */
+	int names_lost;		  /* before that, covered by whiteouts */
 	bool removed;		  /* its name is gone; upper: fd is left, lower: lowers[0] */
 	atomic_bool impure;	  /* directory: is marked as holding what came from below */
-	int fd; /* O_PATH, of what was removed or lost the name that we know; -1 */
+	/*
+	 * O_PATH; -1: none. Of what is in the upper directory and was removed, lost the name
+	 * that we know, or is so deep that paths begin at it.
+	 */
+	atomic_int fd;
 	unsigned int lower_count;
 	/*
 	 * Top to bottom; of a file the one that shows, which stays when it was copied up,
@@ -83,15 +89,13 @@ void mica_node_clear_lowers(struct mica_node *node);
  * Places. A node's in the upper directory; of a name in it; in its i'th lower layer.
  * The tree's lock is held.
  */
-int mica_node_upper(const struct mica_ovl *ovl, const struct mica_node *node,
-		    struct mica_place *out);
+int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out);
 int mica_node_lower(const struct mica_ovl *ovl, const struct mica_node *node, unsigned int i,
 		    struct mica_place *out);
 /* Its path in a lower layer that it has a part in, from "." on: also in an image. */
 int mica_node_lower_path(const struct mica_node *node, const struct mica_ovl_layer *layer,
 			 char buf[PATH_MAX]);
 /* Where it shows: the upper directory if it is there, else the topmost lower layer. */
-int mica_node_place(const struct mica_ovl *ovl, const struct mica_node *node,
-		    struct mica_place *out);
+int mica_node_place(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out);
 
 #endif

@@ -138,7 +138,7 @@ int mica_ovl_new(const struct mica_ovl_opts *opts, struct mica_ovl **out, struct
 	if (!ovl)
 		return mica_err_nomem(err);
 	ovl->flags = opts->flags;
-	ovl->upper.layer.fd = ovl->upper.work = ovl->upper.lock = -1;
+	ovl->upper.layer.fd = ovl->upper.work = ovl->upper.lock = ovl->upper.index = -1;
 	ovl->upper.layer.userxattr = opts->flags & MICA_OVL_USERXATTR;
 	if (locks_make(ovl, err))
 		return err->code;

@@ -38,6 +38,8 @@ struct mica_upper {
 	struct mica_ovl_layer layer; /* the same questions as below; fd < 0: none, read-only */
 	int work;		     /* WORK/work, on the same file system */
 	int lock;		     /* WORK, held so that no other process uses it */
+	int index;		     /* WORK/index (index.h), -1: none */
+	atomic_bool indexed;	     /* there may be something in it */
 	bool tmpfile;		     /* O_TMPFILE works there */
 	atomic_ulong counter;	     /* names of temporary files */
 	atomic_bool whiteout;	     /* WORK/work/#whiteout is there to be linked */

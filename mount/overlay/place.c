@@ -4,6 +4,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "layer_impl.h"
+
+/* Room is left for names that are put behind, and for /proc/self/fd before it. */
+#define PATH_BEFORE_ANCHOR (PATH_MAX - 1024)
 
 /* A path that is built from its end. */
 struct backwards {
@@ -23,10 +29,10 @@ static int prepend(struct backwards *b, const char *text)
 	return 0;
 }
 
-static void backwards_begin(struct backwards *b, char buf[PATH_MAX])
+static void backwards_begin(struct backwards *b, char buf[PATH_MAX], size_t cap)
 {
 	b->buf = buf;
-	b->at = buf + PATH_MAX - 1;
+	b->at = buf + cap - 1;
 	*b->at = 0;
 }
 
@@ -38,9 +44,28 @@ static void backwards_end(struct backwards *b)
 	memmove(b->buf, from, strlen(from) + 1);
 }
 
-int mica_node_upper(const struct mica_ovl *ovl, const struct mica_node *node,
-		    struct mica_place *out)
+/*
+ * The kernel takes paths of PATH_MAX at most, but trees may be deeper: there a directory
+ * is opened, and stays open as long as it is known, for paths to begin at.
+ */
+static int anchor(const struct mica_ovl *ovl, struct mica_node *dir)
 {
+	struct mica_place at;
+	int none = -1, fd, ret = mica_node_upper(ovl, dir, &at);
+
+	if (ret || at.fd >= 0)
+		return ret;
+	fd = mica_in_dir_open_path(&at);
+	if (fd < 0)
+		return fd;
+	if (!atomic_compare_exchange_strong(&dir->fd, &none, fd))
+		close(fd);
+	return 0;
+}
+
+int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out)
+{
+	struct mica_node *up = node;
 	struct backwards b;
 	int ret = 0;
 
@@ -49,9 +74,17 @@ int mica_node_upper(const struct mica_ovl *ovl, const struct mica_node *node,
 		out->fd = node->fd;
 		return 0;
 	}
-	backwards_begin(&b, out->path);
-	for (; !ret && node->parent; node = node->parent)
-		ret = prepend(&b, node->name);
+	backwards_begin(&b, out->path, PATH_BEFORE_ANCHOR);
+	for (; up->parent && (up == node || up->fd < 0); up = up->parent) {
+		if (!prepend(&b, up->name))
+			continue;
+		ret = anchor(ovl, up);
+		if (ret)
+			return ret;
+		break;
+	}
+	if (up->parent)
+		out->base = up->fd;
 	if (!ret)
 		ret = prepend(&b, ".");
 	backwards_end(&b);
@@ -74,7 +107,7 @@ int mica_node_lower_path(const struct mica_node *node, const struct mica_ovl_lay
 	struct backwards b;
 	int ret = 0;
 
-	backwards_begin(&b, buf);
+	backwards_begin(&b, buf, PATH_MAX);
 	for (; !ret && node->parent && lower && !lower->path;
 	     node = node->parent, lower = lower_in(node, layer))
 		ret = prepend(&b, node->name);
@@ -97,8 +130,7 @@ int mica_node_lower(const struct mica_ovl *ovl, const struct mica_node *node, un
 	return mica_node_lower_path(node, lower->layer, out->path);
 }
 
-int mica_node_place(const struct mica_ovl *ovl, const struct mica_node *node,
-		    struct mica_place *out)
+int mica_node_place(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out)
 {
 	if (node->upper)
 		return mica_node_upper(ovl, node, out);

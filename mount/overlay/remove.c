@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "copyup.h"
+#include "index.h"
 #include "layer_impl.h"
 #include "listing.h"
 #include "lookup.h"
@@ -59,9 +60,11 @@ int mica_change_retain(struct mica_ovl *ovl, struct mica_node *node, struct mica
 	return 0;
 }
 
-void mica_change_lost(struct mica_node *node, struct mica_node *dir, const char *name)
+void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct mica_name *n)
 {
-	if (known_as(node, dir, name))
+	if (!S_ISDIR(node->type))
+		mica_index_name_lost(ovl, node, !n->type);
+	if (known_as(node, n->dir, n->name))
 		node->removed = true;
 }
 
@@ -89,14 +92,14 @@ static int uncover(struct mica_ovl *ovl, const struct mica_name *n)
 	char temp[MICA_TEMP_NAME_MAX];
 
 	if (!S_ISDIR(n->type))
-		return unlinkat(u->layer.fd, n->at.path, 0) < 0 ? -errno : 0;
-	if (!unlinkat(u->layer.fd, n->at.path, AT_REMOVEDIR))
+		return unlinkat(n->at.base, n->at.path, 0) < 0 ? -errno : 0;
+	if (!unlinkat(n->at.base, n->at.path, AT_REMOVEDIR))
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)
 		return -errno;
 	/* whiteouts are left in it */
 	mica_upper_temp(u, temp);
-	if (renameat2(u->layer.fd, n->at.path, u->work, temp, RENAME_NOREPLACE) < 0)
+	if (renameat2(n->at.base, n->at.path, u->work, temp, RENAME_NOREPLACE) < 0)
 		return -errno;
 	mica_upper_discard(u, temp);
 	return 0;
@@ -124,7 +127,7 @@ static int remove_locked(struct mica_ovl *ovl, struct mica_node *dir, const char
 		return below;
 	ret = below ? uncover(ovl, &n) : cover(ovl, &n);
 	if (!ret)
-		mica_change_lost(node, dir, name);
+		mica_change_lost(ovl, node, &n);
 	return ret;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "copyup.h"
+#include "index.h"
 #include "lookup.h"
 #include "upper.h"
 
@@ -39,6 +40,22 @@ static int end_find(struct mica_ovl *ovl, struct mica_node *dir, const char *nam
 	return ret == -ENOENT ? 0 : ret;
 }
 
+/* The copy of a file with several names, of which this one is in a lower layer yet. */
+static int link_up(struct mica_ovl *ovl, struct end *e)
+{
+	struct mica_place from;
+	int ret = mica_node_upper(ovl, e->node, &from);
+
+	if (!ret)
+		ret = mica_change_host_link(&from, e->n.at.base, e->n.at.path);
+	if (ret)
+		return ret;
+	e->n.type = e->node->type;
+	if (!e->node->indexed)
+		return 0;
+	return mica_index_set_extra(ovl, e->node, mica_index_extra(&from) - 1);
+}
+
 /* The upper directory has the directory and, where it is to move, the node. */
 static int end_prepare(struct mica_ovl *ovl, struct end *e, bool moves)
 {
@@ -48,6 +65,8 @@ static int end_prepare(struct mica_ovl *ovl, struct end *e, bool moves)
 		ret = mica_copy_up(ovl, e->node, UINT64_MAX);
 	if (!ret)
 		ret = mica_name_find(ovl, e->n.dir, e->n.name, &e->n);
+	if (!ret && moves && !e->n.type)
+		ret = link_up(ovl, e);
 	if (ret)
 		return ret;
 	ret = mica_ovl_lower_has(ovl, e->n.dir, e->n.name, NULL);
@@ -134,9 +153,9 @@ static int clear_target(struct move *m)
 
 static int host_rename(struct move *m, unsigned int flags)
 {
-	int fd = m->ovl->upper.layer.fd;
+	const struct mica_place *from = &m->from.n.at, *to = &m->to.n.at;
 
-	return renameat2(fd, m->from.n.at.path, fd, m->to.n.at.path, flags) < 0 ? -errno : 0;
+	return renameat2(from->base, from->path, to->base, to->path, flags) < 0 ? -errno : 0;
 }
 
 static int move_over(struct move *m)
@@ -148,7 +167,7 @@ static int move_over(struct move *m)
 	if (is_dir(&m->from) && m->to.n.whiteout) {
 		ret = host_rename(m, RENAME_EXCHANGE);
 		if (!ret && !m->from.below)
-			unlinkat(u->layer.fd, m->from.n.at.path, 0);
+			unlinkat(m->from.n.at.base, m->from.n.at.path, 0);
 		return ret;
 	}
 	if (is_dir(&m->from) && m->to.n.type) {
@@ -202,7 +221,7 @@ static int move_locked(struct move *m, unsigned int flags)
 	if (ret)
 		return ret;
 	if (m->to.node && !m->exchange)
-		mica_change_lost(m->to.node, m->to.n.dir, m->to.n.name);
+		mica_change_lost(m->ovl, m->to.node, &m->to.n);
 	return named(m);
 }
 

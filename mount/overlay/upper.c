@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "index.h"
 #include "layer_impl.h"
 #include "xattrs.h"
 
@@ -151,6 +152,7 @@ int mica_upper_open(struct mica_upper *u, const char *upper, const char *work, u
 		return err->code;
 	xattr_class(u);
 	tmpfile_probe(u);
+	mica_index_open(u);
 	return 0;
 }
 
@@ -162,7 +164,9 @@ void mica_upper_close(struct mica_upper *u)
 	}
 	if (u->lock >= 0)
 		close(u->lock);
-	u->work = u->lock = -1;
+	if (u->index >= 0)
+		close(u->index);
+	u->work = u->lock = u->index = -1;
 	mica_ovl_layer_clear(&u->layer);
 }
 
@@ -222,11 +226,11 @@ int mica_upper_whiteout_temp(struct mica_upper *u, char name[MICA_TEMP_NAME_MAX]
 
 int mica_upper_whiteout(struct mica_upper *u, const struct mica_place *at)
 {
-	return whiteout_link(u, u->layer.fd, at->path);
+	return whiteout_link(u, at->base, at->path);
 }
 
 int mica_upper_place(struct mica_upper *u, const char *name, const struct mica_place *at,
 		     unsigned int flags)
 {
-	return renameat2(u->work, name, u->layer.fd, at->path, flags) < 0 ? -errno : 0;
+	return renameat2(u->work, name, at->base, at->path, flags) < 0 ? -errno : 0;
 }

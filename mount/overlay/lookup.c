@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "index.h"
@@ -20,23 +21,68 @@ struct search {
 	unsigned int below;	/* layers of less depth than this are still to be asked */
 	bool found, done;
 	/*
-	 * Where the layers below are to be asked: under the directory's own name there, or,
-	 * after a redirect, a sibling's, or a path from their roots.
+	 * What a redirect says of the layers below: nothing, then they are asked for the name; a
+	 * sibling's name; or, from "/" on, a path from their roots.
 	 */
 	char redirect[PATH_MAX];
 };
 
-/* What a directory says of the layers below it. */
-static void directory_judge(struct search *s, const struct mica_place *at)
+/* The part of a path that a directory was reached by: [path, path + begin) is before its name. */
+struct step {
+	const char *path;
+	size_t begin, end;
+};
+
+/* value replaces the step's name, or all up to it. */
+static int redirect_set(struct search *s, const char *value, const struct step *step)
+{
+	char path[PATH_MAX];
+	int n;
+
+	if (*value == '/' || !step)
+		n = snprintf(path, sizeof(path), "%s%s", value, step ? step->path + step->end : "");
+	else
+		n = snprintf(path, sizeof(path), "%.*s%s%s", (int)step->begin, step->path, value,
+			     step->path + step->end);
+	if (n >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (*value != '/' && strchr(value, '/'))
+		return -EIO;
+	strcpy(s->redirect, path);
+	return 0;
+}
+
+/* What a directory says of the layers below it. step: NULL when it was found by name alone */
+static int directory_judge(struct search *s, const struct mica_place *at, const struct step *step)
 {
 	char value[PATH_MAX];
 
 	if (mica_overlay_value(at, "opaque", value, sizeof(value)) == 1 && *value == 'y') {
 		s->done = true;
-		return;
+		return 0;
 	}
 	if (mica_overlay_value(at, "redirect", value, sizeof(value)) > 0)
-		strcpy(s->redirect, value);
+		return redirect_set(s, value, step);
+	return 0;
+}
+
+/* Where the lower layers, merged, have what the upper directory has under another name. */
+static int redirect_keep(struct search *s)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	if (*s->redirect != '/') {
+		ret = mica_node_merged_path(s->dir, path);
+		if (!ret && strlen(path) + 1 + strlen(s->redirect) >= sizeof(path))
+			ret = -ENAMETOOLONG;
+		if (!ret)
+			strcat(strcat(path, "/"), s->redirect);
+	}
+	if (ret)
+		return ret;
+	s->node->redirect = strdup(*s->redirect == '/' ? s->redirect : path);
+	return s->node->redirect ? 0 : -ENOMEM;
 }
 
 static int upper_part(struct search *s)
@@ -59,15 +105,20 @@ static int upper_part(struct search *s)
 	s->node->type = found.st.st_mode & S_IFMT;
 	ret = mica_place_enter(&at, s->name, &found);
 	if (!ret && !s->done)
-		directory_judge(s, &at);
+		ret = directory_judge(s, &at, NULL);
 	else if (!ret && found.st.st_nlink > 1 && s->ovl->upper.indexed)
 		s->node->indexed = mica_overlay_marked(&at, "nlink", NULL);
+	if (!ret && *s->redirect)
+		ret = redirect_keep(s);
 	return ret;
 }
 
-/* found lies at *at: a part of what is looked for. path: NULL when it has the node's own */
+/*
+ * found lies at *at: a part of what is looked for. path: from the layer's root, NULL when it
+ * has the node's own; step: the end of it, when it was looked up from there
+ */
 static int lower_part(struct search *s, struct mica_place *at, const struct mica_found *found,
-		      const char *path)
+		      const char *path, const struct step *step)
 {
 	int ret;
 
@@ -85,9 +136,9 @@ static int lower_part(struct search *s, struct mica_place *at, const struct mica
 		s->node->type = found->st.st_mode & S_IFMT;
 	}
 	s->found = true;
-	s->done = !S_ISDIR(found->st.st_mode);
-	if (!s->done)
-		directory_judge(s, at);
+	if (S_ISDIR(found->st.st_mode))
+		return directory_judge(s, at, step);
+	s->done = true;
 	return 0;
 }
 
@@ -129,28 +180,55 @@ static int lower_siblings(struct search *s)
 		if (!ret)
 			ret = mica_place_enter(&at, name, &found);
 		if (!ret)
-			ret = lower_part(s, &at, &found, moved ? path : NULL);
+			ret = lower_part(s, &at, &found, moved ? path : NULL, NULL);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-/* From a layer's root down a path; whiteouts on the way end it. */
-static int descend(struct mica_place *at, const char *path, struct mica_found *found)
+/* A directory on the way: what it hides or moves counts for the layers below. */
+static int pass(struct search *s, struct mica_place *at, const char *name,
+		const struct mica_found *found, const struct step *step)
 {
-	char copy[PATH_MAX], *save = NULL;
-	int ret = -ENOENT;
+	int ret;
 
-	strcpy(copy, path);
-	for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		ret = mica_place_lookup(at, part, found);
-		if (!ret)
-			ret = mica_place_enter(at, part, found);
-		if (ret || found->whiteout)
-			break;
+	if (found->whiteout || !S_ISDIR(found->st.st_mode)) {
+		s->done = true;
+		return -ENOENT;
 	}
-	return ret == -ENOTDIR ? -ENOENT : ret;
+	ret = mica_place_enter(at, name, found);
+	return ret ? ret : directory_judge(s, at, step);
+}
+
+/* From a layer's root down an absolute path. Its last part is for lower_part(). */
+static int descend(struct search *s, const char *path, struct mica_place *at)
+{
+	struct step step = {.path = path, .end = 0};
+	char name[NAME_MAX + 1], own[PATH_MAX];
+	struct mica_found found;
+	int ret;
+
+	for (;;) {
+		step.begin = step.end + strspn(path + step.end, "/");
+		step.end = step.begin + strcspn(path + step.begin, "/");
+		if (step.end == step.begin || step.end - step.begin > NAME_MAX)
+			return -EIO;
+		memcpy(name, path + step.begin, step.end - step.begin);
+		name[step.end - step.begin] = 0;
+		ret = mica_place_lookup(at, name, &found);
+		if (ret)
+			return ret == -ENOTDIR ? -ENOENT : ret;
+		if (!path[step.end])
+			break;
+		ret = pass(s, at, name, &found, &step);
+		if (ret)
+			return ret;
+	}
+	if (snprintf(own, sizeof(own), ".%s", path) >= (int)sizeof(own))
+		return -ENAMETOOLONG;
+	ret = mica_place_enter(at, name, &found);
+	return ret ? ret : lower_part(s, at, &found, own, &step);
 }
 
 /* The layers below the one that redirected, each from its root. */
@@ -159,9 +237,8 @@ static int lower_redirected(struct search *s)
 	struct mica_ovl *ovl = s->ovl;
 
 	for (unsigned int i = ovl->lower_count; !s->done && i-- > 0;) {
-		char path[PATH_MAX];
-		struct mica_found found;
 		struct mica_place at;
+		char path[PATH_MAX];
 		int ret;
 
 		if (ovl->lowers[i].depth >= s->below)
@@ -169,19 +246,9 @@ static int lower_redirected(struct search *s)
 		s->below = ovl->lowers[i].depth;
 		mica_ovl_layer_root(&ovl->lowers[i], &at);
 		strcpy(path, s->redirect);
-		ret = descend(&at, path, &found);
-		if (ret == -ENOENT)
-			continue;
-		if (strlen(path) + 2 > sizeof(path))
-			return -ENAMETOOLONG;
-		memmove(path + 1, path, strlen(path) + 1);
-		path[0] = '.';
-		if (!ret)
-			ret = lower_part(s, &at, &found, path);
-		if (ret)
+		ret = descend(s, path, &at);
+		if (ret && ret != -ENOENT)
 			return ret;
-		if (*s->redirect != '/')
-			return -EIO; /* a sibling of what was reached by a path: never written */
 	}
 	return 0;
 }

@@ -77,6 +77,7 @@ static void node_free(struct mica_ovl *ovl, struct mica_node *n)
 	if (n->fd >= 0)
 		close(n->fd);
 	free(n->name);
+	free(n->redirect);
 	free(n);
 }
 

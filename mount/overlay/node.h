@@ -26,13 +26,15 @@ struct mica_node {
 	struct mica_node *next;	  /* in the table */
 	struct mica_node *parent; /* a use of it; NULL: the root */
 	char *name;		  /* NULL: the root */
-	uint64_t upper_ino;	  /* the host's, when upper */
-	mode_t type;		  /* S_IFxxx */
-	atomic_bool upper;	  /* lies in the upper directory */
-	bool indexed;		  /* copied up with other names (index.h) */
-	int names_lost;		  /* before that, covered by whiteouts */
-	bool removed;		  /* its name is gone; upper: fd is left, lower: lowers[0] */
-	atomic_bool impure;	  /* directory: is marked as holding what came from below */
+	/* Of a directory that moved: where the lower layers, merged, have it; from "/" on. */
+	char *redirect;
+	uint64_t upper_ino; /* the host's, when upper */
+	mode_t type;	    /* S_IFxxx */
+	atomic_bool upper;  /* lies in the upper directory */
+	bool indexed;	    /* copied up with other names (index.h) */
+	int names_lost;	    /* before that, covered by whiteouts */
+	bool removed;	    /* its name is gone; upper: fd is left, lower: lowers[0] */
+	atomic_bool impure; /* directory: is marked as holding what came from below */
 	/*
 	 * O_PATH; -1: none. Of what is in the upper directory and was removed, lost the name
 	 * that we know, or is so deep that paths begin at it.
@@ -92,6 +94,8 @@ void mica_node_clear_lowers(struct mica_node *node);
 int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out);
 int mica_node_lower(const struct mica_ovl *ovl, const struct mica_node *node, unsigned int i,
 		    struct mica_place *out);
+/* Its path in what the lower layers alone would show, from "/" on; "": the root. */
+int mica_node_merged_path(const struct mica_node *node, char buf[PATH_MAX]);
 /* Its path in a lower layer that it has a part in, from "." on: also in an image. */
 int mica_node_lower_path(const struct mica_node *node, const struct mica_ovl_layer *layer,
 			 char buf[PATH_MAX]);

@@ -91,6 +91,22 @@ int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct m
 	return ret;
 }
 
+int mica_node_merged_path(const struct mica_node *node, char buf[PATH_MAX])
+{
+	struct backwards b;
+	int ret = 0;
+
+	backwards_begin(&b, buf, PATH_MAX);
+	for (; !ret && node->parent && !node->redirect; node = node->parent)
+		ret = prepend(&b, node->name);
+	if (!ret && node->redirect)
+		ret = prepend(&b, node->redirect);
+	if (!ret && b.at[0] == '/' && b.at[1] == '/')
+		b.at++;
+	memmove(buf, b.at, strlen(b.at) + 1);
+	return ret;
+}
+
 static const struct mica_lower *lower_in(const struct mica_node *node,
 					 const struct mica_ovl_layer *layer)
 {

@@ -117,9 +117,14 @@ static int redirect(struct end *e)
 		if (!lower->path)
 			return -ENOMEM;
 	}
-	/* "./a/b" in the topmost of them: "/a/b" */
-	return mica_upper_mark(&e->n.at, "redirect", node->lowers[0].path + 1,
-			       strlen(node->lowers[0].path + 1));
+	ret = mica_node_merged_path(node, path);
+	if (!ret)
+		ret = mica_upper_mark(&e->n.at, "redirect", path, strlen(path));
+	if (ret || (node->redirect && !strcmp(node->redirect, path)))
+		return ret;
+	free(node->redirect);
+	node->redirect = strdup(path);
+	return node->redirect ? 0 : -ENOMEM;
 }
 
 static int mark_moving(struct end *e, const struct end *onto)

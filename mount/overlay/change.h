@@ -31,7 +31,7 @@ int mica_change_rename(struct mica_ovl *ovl, struct mica_node *from, const char 
 		       struct mica_node *to, const char *new_name, unsigned int flags);
 
 /* Shared by them. A name in an upper directory. */
-struct mica_name {
+struct mica_spot {
 	struct mica_node *dir;
 	const char *name;
 	struct mica_place at; /* where it is or will be in the upper directory */
@@ -40,8 +40,8 @@ struct mica_name {
 };
 
 /* Looks at the upper directory only, where dir is. Its other fields are set, too. */
-int mica_name_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
-		   struct mica_name *out);
+int mica_spot_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		   struct mica_spot *out);
 
 /* -ENOTEMPTY when a directory shows any name. */
 int mica_change_empty(struct mica_ovl *ovl, struct mica_node *dir);
@@ -50,7 +50,7 @@ int mica_change_empty(struct mica_ovl *ovl, struct mica_node *dir);
 int mica_change_retain(struct mica_ovl *ovl, struct mica_node *node, struct mica_node *dir,
 		       const char *name);
 /* It has lost it. name: as it was found before */
-void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct mica_name *name);
+void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct mica_spot *name);
 
 /* Gives what lies in the upper directory one name more on the host. */
 int mica_change_host_link(const struct mica_place *from, int dir, const char *path);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../log.h"
+#include "../../lib/filetype.h"
 #include "../nodes.h"
 
 static int fail(const struct mica_place *at, const char *what, const struct mica_err *err)
@@ -126,8 +127,8 @@ int mica_in_image_list(const struct mica_place *dir, mica_place_each *each, void
 	while ((ret = mica_dir_next(cursor, &de, &err)) > 0) {
 		if (!strcmp(de.name, ".") || !strcmp(de.name, ".."))
 			continue;
-		ret = each(ctx, de.name, mica_node_ino(dir->layer->sb, de.nid),
-			   mica_node_type(de.type));
+		ret = each(ctx, de.name, mica_super_ino(dir->layer->sb, de.nid),
+			   mica_filetype_mode(de.type));
 		if (ret)
 			return ret;
 	}

@@ -16,14 +16,14 @@
 
 #define PROC_MAX (PATH_MAX + 32)
 
-int mica_name_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
-		   struct mica_name *out)
+int mica_spot_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		   struct mica_spot *out)
 {
 	struct mica_found found = {.nid = 0};
 	struct stat st;
 	int ret;
 
-	*out = (struct mica_name){.dir = dir, .name = name};
+	*out = (struct mica_spot){.dir = dir, .name = name};
 	if (dir->removed)
 		return -ENOENT;
 	ret = mica_node_upper(ovl, dir, &out->at);
@@ -128,7 +128,7 @@ static int temp_make(struct mica_upper *u, const char *temp, const struct mica_p
  * From the work directory to its name; where a whiteout is, it goes. A directory must hide
  * what the whiteout hid before it is there.
  */
-static int temp_place(struct mica_upper *u, const char *temp, const struct mica_name *n,
+static int temp_place(struct mica_upper *u, const char *temp, const struct mica_spot *n,
 		      bool is_dir)
 {
 	int ret = 0;
@@ -150,8 +150,8 @@ static int make_locked(struct mica_ovl *ovl, struct mica_node *dir, const char *
 {
 	struct mica_place parent;
 	char temp[MICA_TEMP_NAME_MAX];
-	struct mica_name n;
-	int ret = mica_name_find(ovl, dir, name, &n);
+	struct mica_spot n;
+	int ret = mica_spot_find(ovl, dir, name, &n);
 
 	if (!ret && n.type && !n.whiteout)
 		ret = -EEXIST;
@@ -202,8 +202,8 @@ static int link_locked(struct mica_ovl *ovl, struct mica_node *node, struct mica
 {
 	char temp[MICA_TEMP_NAME_MAX];
 	struct mica_place from;
-	struct mica_name n;
-	int ret = mica_name_find(ovl, dir, name, &n);
+	struct mica_spot n;
+	int ret = mica_spot_find(ovl, dir, name, &n);
 
 	if (!ret && n.type && !n.whiteout)
 		ret = -EEXIST;

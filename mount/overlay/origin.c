@@ -100,7 +100,7 @@ static uint64_t inode_in(const struct mica_ovl_layer *layer, const struct mica_o
 		/* tmpfs begins with the generation, and has the high half of the inode */
 		return len == sizeof(word) ? join(word[2], word[1]) : word[0];
 	case TYPE_INO64:
-		return layer->image ? mica_node_ino(layer->sb, join(word[0], word[1])) : first;
+		return layer->image ? mica_super_ino(layer->sb, join(word[0], word[1])) : first;
 	case TYPE_BTRFS:
 		return first;
 	default:

@@ -60,7 +60,7 @@ int mica_change_retain(struct mica_ovl *ovl, struct mica_node *node, struct mica
 	return 0;
 }
 
-void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct mica_name *n)
+void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct mica_spot *n)
 {
 	if (!S_ISDIR(node->type))
 		mica_index_name_lost(ovl, node, !n->type);
@@ -69,7 +69,7 @@ void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct
 }
 
 /* A whiteout takes the place of a file, or changes places with a directory. */
-static int cover(struct mica_ovl *ovl, const struct mica_name *n)
+static int cover(struct mica_ovl *ovl, const struct mica_spot *n)
 {
 	struct mica_upper *u = &ovl->upper;
 	char temp[MICA_TEMP_NAME_MAX];
@@ -86,7 +86,7 @@ static int cover(struct mica_ovl *ovl, const struct mica_name *n)
 }
 
 /* What is gone from the host leaves nothing to be covered. */
-static int uncover(struct mica_ovl *ovl, const struct mica_name *n)
+static int uncover(struct mica_ovl *ovl, const struct mica_spot *n)
 {
 	struct mica_upper *u = &ovl->upper;
 	char temp[MICA_TEMP_NAME_MAX];
@@ -108,7 +108,7 @@ static int uncover(struct mica_ovl *ovl, const struct mica_name *n)
 static int remove_locked(struct mica_ovl *ovl, struct mica_node *dir, const char *name, bool is_dir,
 			 struct mica_node *node)
 {
-	struct mica_name n;
+	struct mica_spot n;
 	int ret, below;
 
 	if (is_dir != S_ISDIR(node->type))
@@ -117,7 +117,7 @@ static int remove_locked(struct mica_ovl *ovl, struct mica_node *dir, const char
 	if (!ret)
 		ret = mica_copy_up(ovl, dir, UINT64_MAX);
 	if (!ret)
-		ret = mica_name_find(ovl, dir, name, &n);
+		ret = mica_spot_find(ovl, dir, name, &n);
 	if (!ret)
 		ret = mica_change_retain(ovl, node, dir, name);
 	if (ret)

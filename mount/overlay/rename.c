@@ -19,7 +19,7 @@
 
 /* One end of a rename. */
 struct end {
-	struct mica_name n;
+	struct mica_spot n;
 	struct mica_node *node; /* NULL: nothing is there */
 	bool below;		/* the lower layers have the name */
 };
@@ -64,7 +64,7 @@ static int end_prepare(struct mica_ovl *ovl, struct end *e, bool moves)
 	if (!ret && moves)
 		ret = mica_copy_up(ovl, e->node, UINT64_MAX);
 	if (!ret)
-		ret = mica_name_find(ovl, e->n.dir, e->n.name, &e->n);
+		ret = mica_spot_find(ovl, e->n.dir, e->n.name, &e->n);
 	if (!ret && moves && !e->n.type)
 		ret = link_up(ovl, e);
 	if (ret)

@@ -35,6 +35,8 @@ static const struct {
 	{"mkfs.mica", "mkimage"},
 	{"fsck.mica", "fsck"},
 	{"mount.mica", "mount"},
+	{"mica-fuse-overlayfs", "mount"},
+	{"fuse-overlayfs", "mount"},
 };
 
 /*

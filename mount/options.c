@@ -33,21 +33,21 @@ static int opt_set_words(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
-static int opt_set_offset(void *ctx, const char *value, struct mica_err *err)
+int mica_mount_set_offset(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
 
 	return mica_opt_size(value, 0, INT64_MAX, &o->offset, err);
 }
 
-static int opt_set_device(void *ctx, const char *value, struct mica_err *err)
+int mica_mount_set_device(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
 
 	return mica_opt_list_add(&o->devices, value, err);
 }
 
-static int opt_set_upper(void *ctx, const char *value, struct mica_err *err)
+int mica_mount_set_upper(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
 
@@ -56,7 +56,7 @@ static int opt_set_upper(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
-static int opt_set_work(void *ctx, const char *value, struct mica_err *err)
+int mica_mount_set_work(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
 
@@ -104,19 +104,19 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "userxattr; words that are for fstab alone are ignored",
 	 opt_set_words},
 	{"offset", 0, "N", "the image starts at byte N of the file (K, M, G, T allowed)",
-	 opt_set_offset},
+	 mica_mount_set_offset},
 	{"device", 0, "PATH",
 	 "the next file of the image's device table, may be repeated; without it they are expected "
 	 "behind the image",
-	 opt_set_device},
+	 mica_mount_set_device},
 	{"upper", 0, "DIR",
 	 "changes go into DIR, in the format of the kernel's overlayfs; without it the mount is "
 	 "read-only",
-	 opt_set_upper},
+	 mica_mount_set_upper},
 	{"work", 0, "DIR",
 	 "changes are made ready in DIR, on the same file system (default: beside the upper "
 	 "directory, with .work behind its name)",
-	 opt_set_work},
+	 mica_mount_set_work},
 	{"cache", 0, "SIZE",
 	 "keep at most SIZE bytes of decoded data (default: 64M, less where memory is short)",
 	 opt_set_cache},
@@ -176,179 +176,41 @@ static const struct mica_opt helper_opts[] = {
 	{0},
 };
 
-/* One word of -o. A word with a value has .value set; others only change flags. */
-struct word {
-	const char *name;
-	unsigned int set, clear;
-	int (*value)(void *ctx, const char *value, struct mica_err *err);
-};
-
-static int word_set_fsname(void *ctx, const char *value, struct mica_err *err)
+static int stand_in_version(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
 
+	(void)value;
 	(void)err;
-	o->fsname = value;
+	o->version = true;
 	return 0;
 }
 
-static int word_set_subtype(void *ctx, const char *value, struct mica_err *err)
-{
-	struct mica_mount_opts *o = ctx;
-
-	if (!*value || strpbrk(value, ".,\\ "))
-		return mica_err_set(err, MICA_E_USAGE, "'%s' is not a subtype", value);
-	o->subtype = value;
-	return 0;
-}
-
-static int word_set_lowerdir(void *ctx, const char *value, struct mica_err *err)
-{
-	struct mica_mount_opts *o = ctx;
-
-	(void)err;
-	o->lowerdir = (char *)value;
-	return 0;
-}
-
-static int word_set_redirect(void *ctx, const char *value, struct mica_err *err)
-{
-	struct mica_mount_opts *o = ctx;
-
-	if (strcmp(value, "on") && strcmp(value, "off"))
-		return mica_err_set(err, MICA_E_USAGE, "'%s' is neither on nor off", value);
-	o->flags &= ~(unsigned int)MICA_MOUNT_NO_REDIRECT;
-	o->flags |= strcmp(value, "on") ? MICA_MOUNT_NO_REDIRECT : 0;
-	return 0;
-}
-
-static const struct word words[] = {
-	{"ro", MICA_MOUNT_RO, 0, NULL},
-	{"lowerdir", 0, 0, word_set_lowerdir},
-	{"upperdir", 0, 0, opt_set_upper},
-	{"workdir", 0, 0, opt_set_work},
-	{"volatile", MICA_MOUNT_VOLATILE, 0, NULL},
-	{"redirect_dir", 0, 0, word_set_redirect},
-	{"userxattr", MICA_MOUNT_USERXATTR, 0, NULL},
-	{"suid", MICA_MOUNT_SUID, 0, NULL},
-	{"nosuid", 0, MICA_MOUNT_SUID, NULL},
-	{"dev", MICA_MOUNT_DEV, 0, NULL},
-	{"nodev", 0, MICA_MOUNT_DEV, NULL},
-	{"exec", 0, MICA_MOUNT_NOEXEC, NULL},
-	{"noexec", MICA_MOUNT_NOEXEC, 0, NULL},
-	{"atime", 0, MICA_MOUNT_NOATIME, NULL},
-	{"noatime", MICA_MOUNT_NOATIME, 0, NULL},
-	{"allow_other", MICA_MOUNT_ALLOW_OTHER, 0, NULL},
-	{"default_permissions", MICA_MOUNT_DEFAULT_PERMISSIONS, 0, NULL},
-	{"acl", 0, MICA_MOUNT_NOACL, NULL},
-	{"noacl", MICA_MOUNT_NOACL, 0, NULL},
-	{"auto_unmount", MICA_MOUNT_AUTO_UNMOUNT, 0, NULL},
-	{"offset", 0, 0, opt_set_offset},
-	{"device", 0, 0, opt_set_device},
-	{"fsname", 0, 0, word_set_fsname},
-	{"subtype", 0, 0, word_set_subtype},
+/* What podman and buildah pass to fuse-overlayfs. */
+static const struct mica_opt stand_in_opts[] = {
+	{NULL, 'f', NULL, "stay in the foreground", opt_set_foreground},
+	{"debug", 'd', NULL, "ignored", helper_ignore},
+	{"version", 'V', NULL, "say the version", stand_in_version},
+	{NULL, 'o', "WORDS", "mount options", opt_set_words},
+	{0},
 };
 
-/* Words for mount(8) itself, and words that change nothing on a read-only FUSE mount. */
-static const char *const ignored_words[] = {
-	"defaults",   "auto",	       "noauto",     "user",	   "nouser",   "users",
-	"owner",      "group",	       "nofail",     "_netdev",	   "comment",  "helper",
-	"uhelper",    "loop",	       "async",	     "sync",	   "dirsync",  "relatime",
-	"norelatime", "strictatime",   "diratime",   "nodiratime", "lazytime", "nolazytime",
-	"iversion",   "nostrictatime", "user_xattr", "silent",	   "loud",     "noiversion",
-};
-
-static bool word_is_ignored(const char *name)
-{
-	if (!strncmp(name, "x-", 2) || !strncmp(name, "X-", 2))
-		return true;
-	for (size_t i = 0; i < sizeof(ignored_words) / sizeof(ignored_words[0]); i++)
-		if (!strcmp(name, ignored_words[i]))
-			return true;
-	return false;
-}
-
-static int word_apply(struct mica_mount_opts *o, char *text, struct mica_err *err)
-{
-	char *value = strchr(text, '=');
-
-	if (value)
-		*value++ = 0;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		const struct word *w = &words[i];
-
-		if (strcmp(text, w->name))
-			continue;
-		if (!w->value != !value)
-			return mica_err_set(err, MICA_E_USAGE, "mount option %s %s", text,
-					    value ? "takes no value" : "needs a value");
-		if (w->value && w->value(o, value, err))
-			return mica_err_wrap(err, "mount option %s", text);
-		o->flags = (o->flags & ~w->clear) | w->set;
-		return 0;
-	}
-	if (!strcmp(text, "rw")) {
-		o->wants_write = true;
-		return 0;
-	}
-	if (word_is_ignored(text) || o->sloppy)
-		return 0;
-	return mica_err_set(err, MICA_E_USAGE, "unknown mount option '%s' (see mica mount --help)",
-			    text);
-}
-
-/* Commas end a word; a backslash takes the next byte as it is. Splits o->words in place. */
-static int words_apply(struct mica_mount_opts *o, struct mica_err *err)
-{
-	char *in = o->words;
-
-	while (in && *in) {
-		char *word = in, *out = in;
-
-		for (; *in && *in != ','; in++) {
-			if (*in == '\\' && in[1])
-				in++;
-			*out++ = *in;
-		}
-		in += *in == ',';
-		*out = 0;
-		if (*word && word_apply(o, word, err))
-			return err->code;
-	}
-	return 0;
-}
-
-static bool called_by_mount(const char *program)
+static bool called_as(const char *program, const char *name)
 {
 	const char *slash = strrchr(program, '/');
 
-	return !strcmp(slash ? slash + 1 : program, "mount.mica");
+	return !strcmp(slash ? slash + 1 : program, name);
 }
 
-/* Overlayfs names the topmost first. A backslash takes a colon into a name. */
-static int lowerdir_split(struct mica_mount_opts *o, struct mica_err *err)
+/* What fuse-overlayfs does unless it is told otherwise. */
+static void take_its_place(struct mica_mount_opts *o)
 {
-	struct mica_opt_list top_first = {0};
-	char *in = o->lowerdir;
-	int ret = 0;
-
-	while (!ret && in) {
-		char *name = in, *out = in;
-
-		for (; *in && *in != ':'; in++) {
-			if (*in == '\\' && in[1])
-				in++;
-			*out++ = *in;
-		}
-		in = *in ? in + 1 : NULL;
-		*out = 0;
-		if (*name)
-			ret = mica_opt_list_add(&top_first, name, err);
-	}
-	for (unsigned int i = top_first.count; !ret && i-- > 0;)
-		ret = mica_opt_list_add(&o->layers, top_first.v[i], err);
-	mica_opt_list_free(&top_first);
-	return ret;
+	o->quiet = true;
+	o->sloppy = true;
+	o->flags |= MICA_MOUNT_DEFAULT_PERMISSIONS | MICA_MOUNT_NO_REDIRECT;
+	if (geteuid() == 0)
+		o->flags |= MICA_MOUNT_SUID | MICA_MOUNT_NOATIME;
+	o->fsname = o->subtype = "fuse-overlayfs";
 }
 
 /* SOURCE... MOUNTPOINT; with lowerdir= one source more, which mount(8) wants, means nothing. */
@@ -357,12 +219,15 @@ static int operands_apply(struct mica_mount_opts *o, int operands, char **argv,
 {
 	int ret = 0;
 
+	if (o->stand_in && (operands != 1 || !o->lowerdir))
+		return mica_err_set(err, MICA_E_USAGE,
+				    "a mountpoint and -o lowerdir=DIR are needed");
 	if (o->lowerdir ? operands < 1 || operands > 2 : operands < 2)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "an image and a mountpoint are needed (see mica mount --help)");
 	o->mountpoint = argv[operands];
 	if (o->lowerdir)
-		return lowerdir_split(o, err);
+		return mica_mount_lowerdir_split(o, err);
 	for (int i = 1; !ret && i < operands; i++)
 		ret = mica_opt_list_add(&o->layers, argv[i], err);
 	return ret;
@@ -373,7 +238,8 @@ static void choose_image(struct mica_mount_opts *o)
 {
 	struct stat st;
 
-	if (o->layers.count == 1 && !o->upper &&
+	if (o->layers.count == 1 && !o->upper && !o->ids.uids.count && !o->ids.gids.count &&
+	    !o->ids.uids.squash && !o->ids.gids.squash &&
 	    (stat(o->layers.v[0], &st) < 0 || !S_ISDIR(st.st_mode)))
 		o->image = o->layers.v[0];
 }
@@ -383,16 +249,25 @@ int mica_mount_opts_parse(struct mica_mount_opts *o, int argc, char **argv, stru
 	int operands, ret;
 	bool help;
 
-	*o = (struct mica_mount_opts){.helper = called_by_mount(argv[0]), .subtype = "mica"};
+	*o = (struct mica_mount_opts){
+		.helper = called_as(argv[0], "mount.mica"),
+		.stand_in = called_as(argv[0], "fuse-overlayfs") ||
+			    called_as(argv[0], "mica-fuse-overlayfs"),
+		.subtype = "mica",
+	};
 	o->quiet = o->helper;
 	/* what root mounts is for everybody; what a user mounts is for that user alone */
 	if (geteuid() == 0)
 		o->flags = MICA_MOUNT_ALLOW_OTHER | MICA_MOUNT_DEFAULT_PERMISSIONS;
-	ret = mica_opt_parse(o->helper ? helper_opts : mica_mount_opts_table, o, argc, argv,
-			     &operands, &help, err);
-	if (ret)
+	if (o->stand_in)
+		take_its_place(o);
+	ret = mica_opt_parse(o->helper	   ? helper_opts
+			     : o->stand_in ? stand_in_opts
+					   : mica_mount_opts_table,
+			     o, argc, argv, &operands, &help, err);
+	if (ret || o->version)
 		return ret;
-	ret = words_apply(o, err);
+	ret = mica_mount_words_apply(o, err);
 	if (!ret)
 		ret = operands_apply(o, operands, argv, err);
 	if (ret)
@@ -405,6 +280,8 @@ int mica_mount_opts_parse(struct mica_mount_opts *o, int argc, char **argv, stru
 	if (o->work && !o->upper)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "a work directory is of use with an upper directory only");
+	if (o->flags & MICA_MOUNT_SQUASH_ROOT)
+		o->ids.uids.squash = o->ids.gids.squash = true;
 	choose_image(o);
 	if (!o->image && (o->offset || o->devices.count))
 		return mica_err_set(err, MICA_E_USAGE,
@@ -418,4 +295,5 @@ void mica_mount_opts_clear(struct mica_mount_opts *o)
 	o->words = NULL;
 	mica_opt_list_free(&o->devices);
 	mica_opt_list_free(&o->layers);
+	mica_ids_clear(&o->ids);
 }

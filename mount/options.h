@@ -12,6 +12,7 @@
 #include "../lib/err.h"
 #include "../lib/opt.h"
 #include "../lib/util.h"
+#include "overlay/ids.h"
 
 enum mica_mount_flag {
 	MICA_MOUNT_SUID = 1 << 0,
@@ -20,12 +21,14 @@ enum mica_mount_flag {
 	MICA_MOUNT_NOATIME = 1 << 3,
 	MICA_MOUNT_ALLOW_OTHER = 1 << 4,
 	MICA_MOUNT_DEFAULT_PERMISSIONS = 1 << 5,
-	MICA_MOUNT_NOACL = 1 << 6,	  /* access control lists are shown, not enforced */
-	MICA_MOUNT_AUTO_UNMOUNT = 1 << 7, /* fusermount3 stays and cleans up after a crash */
-	MICA_MOUNT_RO = 1 << 8,		  /* although there is an upper directory */
-	MICA_MOUNT_VOLATILE = 1 << 9,	  /* the upper directory is never synced */
-	MICA_MOUNT_NO_REDIRECT = 1 << 10, /* directories from below are not renamed */
-	MICA_MOUNT_USERXATTR = 1 << 11,	  /* overlay attributes are user.overlay.* */
+	MICA_MOUNT_NOACL = 1 << 6,	   /* access control lists are shown, not enforced */
+	MICA_MOUNT_AUTO_UNMOUNT = 1 << 7,  /* fusermount3 stays and cleans up after a crash */
+	MICA_MOUNT_RO = 1 << 8,		   /* although there is an upper directory */
+	MICA_MOUNT_VOLATILE = 1 << 9,	   /* the upper directory is never synced */
+	MICA_MOUNT_NO_REDIRECT = 1 << 10,  /* directories from below are not renamed */
+	MICA_MOUNT_USERXATTR = 1 << 11,	   /* overlay attributes are user.overlay.* */
+	MICA_MOUNT_NO_WRITEBACK = 1 << 12, /* each write is passed on before it returns */
+	MICA_MOUNT_SQUASH_ROOT = 1 << 13,  /* everything belongs to root */
 };
 
 struct mica_mount_opts {
@@ -42,8 +45,11 @@ struct mica_mount_opts {
 	unsigned int threads; /* 0: libfuse's default */
 	bool foreground;
 	bool quiet;
-	bool wants_write;    /* somebody said rw */
-	bool helper;	     /* called as mount.mica */
+	bool wants_write; /* somebody said rw */
+	bool helper;	  /* called as mount.mica */
+	bool stand_in;	  /* called as fuse-overlayfs */
+	bool version;	  /* and asked for that */
+	struct mica_ids ids;
 	bool fake;	     /* helper -f: all but the mount */
 	bool sloppy;	     /* helper -s: ignore unknown words */
 	const char *fsname;  /* NULL: the image's path; points into words */
@@ -57,6 +63,16 @@ extern const struct mica_opt mica_mount_opts_table[];
 int mica_mount_opts_parse(struct mica_mount_opts *opts, int argc, char **argv,
 			  struct mica_err *err);
 void mica_mount_opts_clear(struct mica_mount_opts *opts);
+
+/* words.c: what was said with -o; and what lowerdir= among it names, as layers. */
+int mica_mount_words_apply(struct mica_mount_opts *opts, struct mica_err *err);
+int mica_mount_lowerdir_split(struct mica_mount_opts *opts, struct mica_err *err);
+
+/* Options that are words as well. ctx: struct mica_mount_opts */
+int mica_mount_set_upper(void *ctx, const char *value, struct mica_err *err);
+int mica_mount_set_work(void *ctx, const char *value, struct mica_err *err);
+int mica_mount_set_offset(void *ctx, const char *value, struct mica_err *err);
+int mica_mount_set_device(void *ctx, const char *value, struct mica_err *err);
 #define cleanup_mount_opts cleanup(mica_mount_opts_clear)
 
 #endif

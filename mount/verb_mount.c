@@ -129,6 +129,10 @@ static int mount_run(int argc, char **argv)
 
 	if (mica_mount_opts_parse(&opts, argc, argv, &err))
 		return fail(&err, STATUS_USAGE);
+	if (opts.version) {
+		printf("fuse-overlayfs: stand-in of mica %s\n", MICA_VERSION);
+		return STATUS_OK;
+	}
 	if (mountpoint_resolve(opts.mountpoint, mountpoint, &err))
 		return fail(&err, STATUS_MOUNT);
 	if (opts.foreground || opts.fake)

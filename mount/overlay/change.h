@@ -37,6 +37,7 @@ struct mica_spot {
 	struct mica_place at; /* where it is or will be in the upper directory */
 	mode_t type;	      /* of what is there: S_IFxxx, 0: nothing */
 	bool whiteout;	      /* that is one */
+	bool dot_whiteout;    /* nothing is there, but a file beside it says that it is hidden */
 };
 
 /* Looks at the upper directory only, where dir is. Its other fields are set, too. */

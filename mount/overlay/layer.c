@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
@@ -96,13 +97,50 @@ static bool whiteout_by_xattr(const struct mica_place *dir, const char *name,
 	       !mica_place_enter(&at, name, found) && mica_overlay_marked(&at, "whiteout", NULL);
 }
 
+/*
+ * The third kind, of OCI layers, which fuse-overlayfs writes where it can make no devices:
+ * ".wh.NAME" is a whiteout of NAME, ".wh..wh..opq" an opaque mark.
+ */
+#define DOT_WHITEOUT ".wh."
+#define DOT_OPAQUE   ".wh..wh..opq"
+
+static bool dot_name(const struct mica_ovl_layer *layer, const char *name)
+{
+	return layer->dot_whiteouts && !layer->image &&
+	       !strncmp(name, DOT_WHITEOUT, strlen(DOT_WHITEOUT));
+}
+
+static int dot_whiteout(const struct mica_place *dir, const char *name, struct mica_found *out)
+{
+	char mark[sizeof(DOT_WHITEOUT) + NAME_MAX];
+
+	if (!dir->layer->dot_whiteouts || dir->layer->image)
+		return -ENOENT;
+	snprintf(mark, sizeof(mark), DOT_WHITEOUT "%s", name);
+	if (mica_in_dir_lookup(dir, mark, out))
+		return -ENOENT;
+	out->whiteout = true;
+	return 0;
+}
+
+bool mica_place_dot_opaque(const struct mica_place *dir)
+{
+	struct mica_found found;
+
+	return dir->layer->dot_whiteouts && !dir->layer->image &&
+	       !mica_in_dir_lookup(dir, DOT_OPAQUE, &found);
+}
+
 int mica_place_lookup(const struct mica_place *dir, const char *name, struct mica_found *out)
 {
-	int ret = dir->layer->image ? mica_in_image_lookup(dir, name, out)
-				    : mica_in_dir_lookup(dir, name, out);
+	int ret = -ENOENT;
 
+	if (dir->layer->image)
+		ret = mica_in_image_lookup(dir, name, out);
+	else if (!dot_name(dir->layer, name))
+		ret = mica_in_dir_lookup(dir, name, out);
 	if (ret)
-		return ret;
+		return ret == -ENOENT ? dot_whiteout(dir, name, out) : ret;
 	out->whiteout = (S_ISCHR(out->st.st_mode) && out->st.st_rdev == makedev(0, 0)) ||
 			whiteout_by_xattr(dir, name, out);
 	return 0;
@@ -126,10 +164,26 @@ long mica_place_listxattr(const struct mica_place *place, char *buf, size_t cap)
 				   : mica_in_dir_listxattr(place, buf, cap);
 }
 
+struct without_dots {
+	const struct mica_ovl_layer *layer;
+	mica_place_each *each;
+	void *ctx;
+};
+
+static int each_without_dots(void *ctx, const char *name, uint64_t ino, mode_t type)
+{
+	const struct without_dots *w = ctx;
+
+	return dot_name(w->layer, name) ? 0 : w->each(w->ctx, name, ino, type);
+}
+
 int mica_place_list(const struct mica_place *dir, mica_place_each *each, void *ctx)
 {
-	return dir->layer->image ? mica_in_image_list(dir, each, ctx)
-				 : mica_in_dir_list(dir, each, ctx);
+	struct without_dots w = {.layer = dir->layer, .each = each, .ctx = ctx};
+
+	if (dir->layer->image)
+		return mica_in_image_list(dir, each, ctx);
+	return mica_in_dir_list(dir, each_without_dots, &w);
 }
 
 int mica_place_open(const struct mica_place *place, int *fd)

@@ -23,9 +23,10 @@ struct mica_ovl_layer {
 	char *name;	    /* as the user gave it; owned */
 	struct mica_image *image; /* owned; NULL: a directory */
 	const struct mica_super *sb;
-	int fd;		  /* a directory's, else -1 */
-	uint8_t uuid[16]; /* of the file system, all zeros when unknown */
-	bool userxattr;	  /* overlay attributes are user.overlay.*, see xattrs.h */
+	int fd;		    /* a directory's, else -1 */
+	uint8_t uuid[16];   /* of the file system, all zeros when unknown */
+	bool userxattr;	    /* overlay attributes are user.overlay.*, see xattrs.h */
+	bool dot_whiteouts; /* files of an image specification's names count, too: see layer.c */
 };
 
 /*
@@ -59,9 +60,12 @@ void mica_ovl_layer_root(const struct mica_ovl_layer *layer, struct mica_place *
 /* Steps down: place becomes that of name in it, which was found there. */
 int mica_place_enter(struct mica_place *place, const char *name, const struct mica_found *found);
 
+/* That a directory hides what is below it is said by a file in it. */
+bool mica_place_dot_opaque(const struct mica_place *dir);
+
 int mica_place_stat(const struct mica_place *place, struct stat *st);
 
-/* -ENOENT: there is no such name. Whiteouts of both kinds are told, not judged. */
+/* -ENOENT: there is no such name. Whiteouts of all kinds are told, not judged. */
 int mica_place_lookup(const struct mica_place *dir, const char *name, struct mica_found *out);
 
 /* NUL-terminated in buf. */

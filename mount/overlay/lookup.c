@@ -57,7 +57,8 @@ static int directory_judge(struct search *s, const struct mica_place *at, const 
 {
 	char value[PATH_MAX];
 
-	if (mica_overlay_value(at, "opaque", value, sizeof(value)) == 1 && *value == 'y') {
+	if ((mica_overlay_value(at, "opaque", value, sizeof(value)) == 1 && *value == 'y') ||
+	    mica_place_dot_opaque(at)) {
 		s->done = true;
 		return 0;
 	}
@@ -316,6 +317,7 @@ static void shown(struct mica_ovl *ovl, struct mica_node *node, struct stat *st)
 	struct mica_place at;
 
 	st->st_ino = node->id;
+	mica_ids_show(ovl->ids, st);
 	if (S_ISDIR(st->st_mode) && node->lower_count + (node->upper ? 1 : 0) > 1)
 		st->st_nlink = 1;
 	if (node->indexed && !mica_node_upper(ovl, node, &at))

@@ -20,19 +20,27 @@ int mica_spot_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name
 		   struct mica_spot *out)
 {
 	struct mica_found found = {.nid = 0};
+	struct mica_place parent;
 	struct stat st;
 	int ret;
 
 	*out = (struct mica_spot){.dir = dir, .name = name};
 	if (dir->removed)
 		return -ENOENT;
-	ret = mica_node_upper(ovl, dir, &out->at);
-	if (!ret)
-		ret = mica_place_enter(&out->at, name, &found);
+	ret = mica_node_upper(ovl, dir, &parent);
 	if (ret)
 		return ret;
-	if (fstatat(out->at.base, out->at.path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
+	out->at = parent;
+	ret = mica_place_enter(&out->at, name, &found);
+	if (ret)
+		return ret;
+	if (fstatat(out->at.base, out->at.path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return -errno;
+		ret = mica_place_lookup(&parent, name, &found);
+		out->dot_whiteout = !ret && found.whiteout;
+		return ret == -ENOENT ? 0 : ret;
+	}
 	out->type = st.st_mode & S_IFMT;
 	out->whiteout = S_ISCHR(st.st_mode) && st.st_rdev == 0;
 	return 0;
@@ -133,14 +141,12 @@ static int temp_place(struct mica_upper *u, const char *temp, const struct mica_
 {
 	int ret = 0;
 
-	if (!n->whiteout)
-		return mica_upper_place(u, temp, &n->at, RENAME_NOREPLACE);
-	if (!is_dir)
-		return mica_upper_place(u, temp, &n->at, 0);
-	ret = mica_upper_mark_temp(u, temp, "opaque", "y", 1);
-	if (!ret)
-		ret = mica_upper_place(u, temp, &n->at, RENAME_EXCHANGE);
-	if (!ret)
+	if (is_dir && (n->whiteout || n->dot_whiteout))
+		ret = mica_upper_mark_temp(u, temp, "opaque", "y", 1);
+	if (ret || !n->whiteout)
+		return ret ? ret : mica_upper_place(u, temp, &n->at, RENAME_NOREPLACE);
+	ret = mica_upper_place(u, temp, &n->at, is_dir ? RENAME_EXCHANGE : 0);
+	if (!ret && is_dir)
 		mica_upper_discard(u, temp);
 	return ret;
 }

@@ -62,7 +62,7 @@ static void ovl_init(void *userdata, struct fuse_conn_info *conn)
 			    FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
 			    FUSE_CAP_IOCTL_DIR | FUSE_CAP_DONT_MASK;
 
-	if (mica_ovl_writable(s->ovl))
+	if (mica_ovl_writable(s->ovl) && s->ovl->flags & MICA_OVL_WRITEBACK)
 		want |= FUSE_CAP_WRITEBACK_CACHE;
 	mica_ops_negotiate(s, conn, want);
 }

@@ -82,6 +82,18 @@ static int cut(struct mica_ovl *ovl, struct mica_node *node, off_t size)
 	return ret;
 }
 
+/* To the owners that are stored. */
+static int owners_store(const struct mica_ovl *ovl, struct stat *attr, int set)
+{
+	int ret = 0;
+
+	if (set & FUSE_SET_ATTR_UID)
+		ret = mica_ids_store(&ovl->ids->uids, geteuid(), &attr->st_uid);
+	if (!ret && set & FUSE_SET_ATTR_GID)
+		ret = mica_ids_store(&ovl->ids->gids, getegid(), &attr->st_gid);
+	return ret;
+}
+
 static int setattr(struct mica_ovl *ovl, struct mica_node *node, const struct stat *attr, int set)
 {
 	struct mica_place at;
@@ -109,7 +121,9 @@ void mica_ovl_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int set,
 	if (!node)
 		return;
 	pthread_rwlock_rdlock(&ovl->tree);
-	ret = setattr(ovl, node, attr, set);
+	ret = owners_store(ovl, attr, set);
+	if (!ret)
+		ret = setattr(ovl, node, attr, set);
 	if (!ret)
 		ret = mica_ovl_stat(ovl, node, &st);
 	pthread_rwlock_unlock(&ovl->tree);
@@ -141,6 +155,8 @@ void mica_ovl_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t s
 	if (!node)
 		return;
 	n = mica_overlay_name_store(ovl->upper.layer.userxattr, name, stored);
+	if (n)
+		n = -ENODATA;
 	if (!n && size && !buf)
 		n = -ENOMEM;
 	pthread_rwlock_rdlock(&ovl->tree);

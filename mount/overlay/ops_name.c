@@ -2,6 +2,8 @@
 /* Requests that give and take names. */
 #include "ops.h"
 
+#include <unistd.h>
+
 #include "change.h"
 
 static void make(fuse_req_t req, fuse_ino_t dir_id, const char *name, struct mica_make *what)
@@ -17,7 +19,11 @@ static void make(fuse_req_t req, fuse_ino_t dir_id, const char *name, struct mic
 	what->uid = ctx->uid;
 	what->gid = ctx->gid;
 	what->umask = ctx->umask;
-	ret = mica_change_make(ovl, dir, name, what, &node, &st);
+	ret = mica_ids_store(&ovl->ids->uids, geteuid(), &what->uid);
+	if (!ret)
+		ret = mica_ids_store(&ovl->ids->gids, getegid(), &what->gid);
+	if (!ret)
+		ret = mica_change_make(ovl, dir, name, what, &node, &st);
 	mica_node_put(ovl, dir);
 	if (!mica_ovl_failed(req, ret))
 		mica_ovl_entry(req, node, &st);

@@ -39,12 +39,21 @@ static void directory_uuid(struct mica_ovl_layer *layer)
 static unsigned int file_system_number(const struct mica_ovl *ovl,
 				       const struct mica_ovl_layer *layer)
 {
+	const struct mica_ovl_layer *first = NULL;
 	struct stat mine, other;
 
 	if (layer->image || fstat(layer->fd, &mine) < 0)
 		return layer->depth;
 	if (ovl->upper.layer.fd >= 0 && !fstat(ovl->upper.layer.fd, &other) &&
 	    mine.st_dev == other.st_dev)
+		return 0;
+	/* without an upper directory the first takes its place: numbers as on the host */
+	for (unsigned int i = 0; ovl->upper.layer.fd < 0 && i < layer->depth; i++)
+		if (!ovl->lowers[i].image) {
+			first = &ovl->lowers[i];
+			break;
+		}
+	if (first && (first == layer || (!fstat(first->fd, &other) && mine.st_dev == other.st_dev)))
 		return 0;
 	for (unsigned int i = 0; i + 1 < layer->depth; i++)
 		if (!ovl->lowers[i].image && !fstat(ovl->lowers[i].fd, &other) &&
@@ -75,6 +84,7 @@ static int lowers_open(struct mica_ovl *ovl, const struct mica_ovl_opts *opts, s
 			return err->code;
 		layer->depth = i + 1;
 		layer->userxattr = ovl->upper.layer.userxattr;
+		layer->dot_whiteouts = ovl->flags & MICA_OVL_DOT_WHITEOUTS;
 		layer->fs = file_system_number(ovl, layer);
 		if (!layer->image)
 			directory_uuid(layer);
@@ -138,8 +148,10 @@ int mica_ovl_new(const struct mica_ovl_opts *opts, struct mica_ovl **out, struct
 	if (!ovl)
 		return mica_err_nomem(err);
 	ovl->flags = opts->flags;
+	ovl->ids = opts->ids;
 	ovl->upper.layer.fd = ovl->upper.work = ovl->upper.lock = ovl->upper.index = -1;
 	ovl->upper.layer.userxattr = opts->flags & MICA_OVL_USERXATTR;
+	ovl->upper.layer.dot_whiteouts = opts->flags & MICA_OVL_DOT_WHITEOUTS;
 	if (locks_make(ovl, err))
 		return err->code;
 	if (mica_nodes_new(&ovl->nodes) || mica_files_new(&ovl->files))

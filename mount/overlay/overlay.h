@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "ids.h"
 #include "layer.h"
 
 #define MICA_OVL_COPYING    64
@@ -24,10 +25,11 @@
 #define MICA_OVL_INO_BITS 52
 
 enum mica_ovl_flag {
-	MICA_OVL_USERXATTR = 1 << 0, /* user.overlay.* instead of trusted.overlay.* */
-	MICA_OVL_VOLATILE = 1 << 1,  /* nothing is ever synced */
-	MICA_OVL_REDIRECT = 1 << 2,  /* directories of lower layers may be renamed */
-	MICA_OVL_NOACL = 1 << 3,
+	MICA_OVL_USERXATTR = 1 << 0,	 /* user.overlay.* instead of trusted.overlay.* */
+	MICA_OVL_VOLATILE = 1 << 1,	 /* nothing is ever synced */
+	MICA_OVL_REDIRECT = 1 << 2,	 /* directories of lower layers may be renamed */
+	MICA_OVL_WRITEBACK = 1 << 3,	 /* the kernel gathers writes */
+	MICA_OVL_DOT_WHITEOUTS = 1 << 4, /* .wh.NAME in a directory hides NAME */
 };
 
 struct mica_nodes;
@@ -49,7 +51,8 @@ struct mica_ovl {
 	struct mica_upper upper;
 	struct mica_ovl_layer *lowers; /* bottom to top */
 	unsigned int lower_count;
-	unsigned int flags; /* enum mica_ovl_flag */
+	unsigned int flags;	    /* enum mica_ovl_flag */
+	const struct mica_ids *ids; /* borrowed */
 	pthread_rwlock_t tree;
 	pthread_mutex_t copying[MICA_OVL_COPYING];
 	pthread_mutex_t listings; /* which listing a node has */
@@ -64,7 +67,8 @@ struct mica_ovl_opts {
 	const char *upper; /* NULL: read-only */
 	const char *work;
 	unsigned int flags;
-	uint64_t cache_bytes; /* of decoded data, for all images together */
+	const struct mica_ids *ids; /* borrowed for the overlay's life */
+	uint64_t cache_bytes;	    /* of decoded data, for all images together */
 };
 
 /* *ovl is for mica_ovl_free(). */

@@ -133,7 +133,8 @@ static int mark_moving(struct end *e, const struct end *onto)
 		return 0;
 	if (e->node->lower_count)
 		return redirect(e);
-	return onto->below ? mica_upper_mark(&e->n.at, "opaque", "y", 1) : 0;
+	return onto->below || onto->n.dot_whiteout ? mica_upper_mark(&e->n.at, "opaque", "y", 1)
+						   : 0;
 }
 
 /*

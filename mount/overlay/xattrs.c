@@ -45,12 +45,20 @@ bool mica_overlay_marked(const struct mica_place *place, const char *key, char *
 	return n >= 0;
 }
 
+/* fuse-overlayfs has some of its own. */
+static bool foreign(const char *name)
+{
+	return !strncmp(name, "user.fuseoverlayfs.", 19);
+}
+
 int mica_overlay_name_store(bool userxattr, const char *name, char out[MICA_XATTR_NAME_MAX])
 {
 	size_t head = strlen(prefix(userxattr));
 	bool escape = !strncmp(name, prefix(userxattr), head);
 	int n;
 
+	if (foreign(name))
+		return -EPERM;
 	if (!escape)
 		head = 0;
 	n = snprintf(out, MICA_XATTR_NAME_MAX, "%.*s%s%s", (int)head, name, escape ? ESCAPE : "",
@@ -62,6 +70,8 @@ bool mica_overlay_name_show(bool userxattr, const char *name, char out[MICA_XATT
 {
 	size_t head = strlen(prefix(userxattr)), skip = 0;
 
+	if (foreign(name))
+		return false;
 	if (!strncmp(name, prefix(userxattr), head)) {
 		if (strncmp(name + head, ESCAPE, strlen(ESCAPE)))
 			return false;

@@ -24,7 +24,7 @@ bool mica_overlay_marked(const struct mica_place *place, const char *key, char *
 /* The value of an attribute, NUL-terminated; its length, or -ENODATA and the like. */
 long mica_overlay_value(const struct mica_place *place, const char *key, char *buf, size_t cap);
 
-/* What is stored for a user's name. -ERANGE: it becomes too long. */
+/* What is stored for a user's name. -ERANGE: it becomes too long; -EPERM: it is not a user's */
 int mica_overlay_name_store(bool userxattr, const char *name, char out[MICA_XATTR_NAME_MAX]);
 
 /* What a user sees of a stored name; false: nothing. */

@@ -32,11 +32,8 @@ static const struct {
 	const char *program;
 	const char *verb;
 } aliases[] = {
-	{"mkfs.mica", "mkimage"},
-	{"fsck.mica", "fsck"},
-	{"mount.mica", "mount"},
-	{"mica-fuse-overlayfs", "mount"},
-	{"fuse-overlayfs", "mount"},
+	{"mkfs.mica", "mkimage"},	  {"fsck.mica", "fsck"},       {"mount.mica", "mount"},
+	{"mica-fuse-overlayfs", "mount"}, {"fuse-overlayfs", "mount"},
 };
 
 /*

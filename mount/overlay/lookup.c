@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../log.h"
 #include "index.h"
 #include "origin.h"
 #include "xattrs.h"
@@ -67,6 +68,16 @@ static int directory_judge(struct search *s, const struct mica_place *at, const 
 	return 0;
 }
 
+/* The kernel's metacopy=on leaves files whose data is in the layer below: not zeros, but an error. */
+static int whole(const struct mica_place *at, const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode) || !st->st_size || !mica_overlay_marked(at, "metacopy", NULL))
+		return 0;
+	mica_log_failure("%s: %s: data in a layer below (metacopy) is not supported",
+			 at->layer->name, at->path);
+	return -EIO;
+}
+
 /* Where the lower layers, merged, have what the upper directory has under another name. */
 static int redirect_keep(struct search *s)
 {
@@ -105,6 +116,8 @@ static int upper_part(struct search *s)
 	s->node->upper_ino = found.st.st_ino;
 	s->node->type = found.st.st_mode & S_IFMT;
 	ret = mica_place_enter(&at, s->name, &found);
+	if (!ret)
+		ret = whole(&at, &found.st);
 	if (!ret && !s->done)
 		ret = directory_judge(s, &at, NULL);
 	else if (!ret && found.st.st_nlink > 1 && s->ovl->upper.indexed)
@@ -140,7 +153,7 @@ static int lower_part(struct search *s, struct mica_place *at, const struct mica
 	if (S_ISDIR(found->st.st_mode))
 		return directory_judge(s, at, step);
 	s->done = true;
-	return 0;
+	return whole(at, &found->st);
 }
 
 static int sibling_path(const struct mica_node *dir, const struct mica_ovl_layer *layer,

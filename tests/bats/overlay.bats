@@ -1,0 +1,420 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2030,SC2031 # each test runs in a subshell of its own
+# Stacks of layers below an upper directory, with the kernel's overlayfs as the judge.
+
+load helpers
+
+# --- layers and stacks -------------------------------------------------------
+
+# sample: base.erofs and top.erofs, images of two layers; low, a directory
+sample() {
+  require_root
+  require_fuse
+  mkdir -p base/dir/sub base/gone base/deep/er top/dir/sub low/dir low/plain
+  text 300000 >base/dir/text
+  seq 1 9 >base/dir/below
+  ln base/dir/below base/dir/hard1
+  ln base/dir/below base/hard2
+  echo hidden >base/dir/sub/old
+  echo x >base/gone/file
+  ln -s dir/text base/link
+  mkfifo base/fifo
+  mknod base/null c 1 3
+  setfattr -n user.colour -v grey base/dir/text
+  setfacl -m u:1234:rw base/dir/text
+  setcap cap_net_raw=ep base/dir/below
+  chmod 2750 base/deep
+  chown 1000:70000 base/deep/er
+  truncate -s 3M base/sparse
+  echo end >>base/sparse
+  echo above >top/dir/below
+  echo new >top/dir/sub/new
+  : >top/.wh.gone
+  : >top/dir/sub/.wh.old
+  echo plain >low/plain/file
+  echo lowest >low/dir/lowest
+  tar --sort=name --format=posix --xattrs --acls -S -C base -cf base.tar .
+  tar --sort=name --format=posix --xattrs -C top -cf top.tar .
+  "$MICA" mkimage --quiet --per-layer layers base.tar top.tar
+  mv layers/000.erofs base.erofs
+  mv layers/001.erofs top.erofs
+}
+
+# text BYTES
+text() {
+  yes "thin, clear sheets of mica" | awk '{ print NR, $0 }' | head -c "$1"
+}
+
+# stack UPPER DIR [OPTION...]: mica's, over low, base.erofs and top.erofs
+stack() {
+  local upper=$1 dir=$2
+  shift 2
+  mkdir -p "$upper" "$dir"
+  "$MICA" mount --quiet "$@" low base.erofs top.erofs "$dir" --upper "$upper" -o suid,dev || return
+  echo "$dir" >>"$(mounts_file)"
+}
+
+# kernel_stack UPPER DIR [WORDS]: the kernel's, over the same
+kernel_stack() {
+  grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || skip "needs overlayfs"
+  local at
+  for at in base top; do
+    mountpoint -q "k.$at" || kernel_mount "$at.erofs" "k.$at"
+  done
+  mkdir -p "$1" "$1.work" "$2"
+  mount -t overlay overlay "$2" \
+    -o "lowerdir=k.top:k.base:low,upperdir=$1,workdir=$1.work,${3:-redirect_dir=on,index=on}" || return
+  echo "$2" >>"$(mounts_file)"
+}
+
+# alike A B: trees that overlayfs and mica show; links of merged directories apart
+alike() {
+  same_tree "$1" "$2" "${@:3}"
+}
+
+# changes DIR: what a user may do to the sample
+changes() {
+  (
+    cd "$1" || exit
+    echo more >>dir/text
+    echo fresh >dir/fresh
+    rm dir/below
+    rm -r dir/sub
+    mkdir dir/sub
+    echo other >dir/sub/other
+    mv dir/fresh dir/moved
+    mv deep deeper
+    echo in >deeper/er/in
+    mv link link2
+    mv plain/file plain/file2
+    ln hard2 dir/hard3
+    echo both >>dir/hard3
+    chmod 0700 deeper
+    chown 5:6 null
+    setfattr -n user.colour -v blue dir/text
+    setfattr -x user.colour dir/text
+    setfattr -n trusted.mine -v 1 plain
+    truncate -s 1000 sparse
+    rm fifo
+    mkdir fifo
+    mkfifo pipe
+    mkdir -p a/b/c
+    mv a plain
+    touch -h -d @1500000000.25 dir/moved dir plain link2
+  )
+}
+
+# --- what shows --------------------------------------------------------------
+
+@test "overlay: layers alone, read-only, as the kernel stacks them" {
+  sample
+  kernel_mount base.erofs k.base
+  kernel_mount top.erofs k.top
+  mkdir k m
+  mount -t overlay overlay k -o lowerdir=k.top:k.base:low
+  echo k >>"$(mounts_file)"
+  "$MICA" mount --quiet low base.erofs top.erofs m
+  echo m >>"$(mounts_file)"
+  alike k m
+  run ! touch m/new
+  assert_has "Read-only file system"
+  [ ! -e m/gone ] && [ "$(cat m/dir/below)" = above ] && [ "$(cat m/dir/lowest)" = lowest ]
+}
+
+@test "overlay: the same changes here and on the kernel's" {
+  sample
+  sha256sum base.erofs top.erofs >before
+  find low -type f -exec sha256sum {} + >>before
+  kernel_stack ku k
+  stack mu m
+  changes k
+  changes m
+  alike k m --ignore mtime
+  [ "$(stat -c %Y.%y m/dir/moved)" = "$(stat -c %Y.%y k/dir/moved)" ]
+  assert_equal "$(stat -c %Y m/dir/moved m/dir m/plain m/link2 | uniq)" 1500000000
+  # and after both were unmounted
+  unmount k && unmount m
+  kernel_stack ku k
+  stack mu m
+  alike k m --ignore mtime
+  # no layer is changed by a byte
+  sha256sum --quiet -c before
+}
+
+@test "overlay: an upper directory of mica's is the kernel's, and the other way round" {
+  sample
+  kernel_stack ku k
+  stack mu m
+  changes k
+  changes m
+  cp -a m m.copy
+  unmount k && unmount m
+  # what mica wrote, under the kernel; what the kernel wrote, under mica
+  kernel_stack mu k
+  stack ku m
+  alike m.copy k --ignore mtime,nlink
+  alike m.copy m --ignore mtime,nlink
+  unmount k
+  kernel_stack mu k redirect_dir=on
+  alike m.copy k --ignore mtime,nlink
+}
+
+@test "overlay: whiteouts and opaque directories are as the kernel makes them" {
+  sample
+  stack mu m
+  rm m/dir/below
+  rm -r m/dir/sub
+  mkdir m/dir/sub
+  assert_equal "$(stat -c '%F %t:%T' mu/dir/below)" "character special file 0:0"
+  assert_equal "$(getfattr --only-values -n trusted.overlay.opaque mu/dir/sub)" y
+  mv m/deep m/deeper
+  assert_equal "$(getfattr --only-values -n trusted.overlay.redirect mu/deeper)" /deep
+  # none of it shows, and what a user sets is the user's
+  run -0 getfattr -d -m - m/deeper
+  assert_lacks overlay
+  setfattr -n trusted.overlay.opaque -v mine m/dir/text
+  assert_equal "$(getfattr --only-values -n trusted.overlay.opaque m/dir/text)" mine
+  assert_equal "$(getfattr --only-values -n trusted.overlay.overlay.opaque mu/dir/text)" mine
+}
+
+@test "overlay: inode numbers stay, over copy-up and remount" {
+  sample
+  stack mu m
+  numbers() { (cd m && find . -name new.made -o -printf '%i %P\n' | sort -k 2); }
+  numbers >first
+  echo more >>m/dir/text
+  chmod 0755 m/deep
+  echo more >>m/hard2
+  : >m/new.made
+  numbers >second
+  cmp first second
+  unmount m
+  stack mu m
+  numbers >third
+  cmp first third
+  # what readdir says is what stat says
+  run -0 "$TOOLS/treecmp" --d-ino m m
+}
+
+@test "overlay: the names of a lower file stay one file" {
+  sample
+  stack mu m
+  assert_equal "$(stat -c %h m/hard2)" 3
+  rm m/dir/hard1
+  echo more >>m/hard2
+  assert_equal "$(stat -c %h m/hard2)" "$(stat -c %h m/hard2)"
+  unmount m
+  stack mu m
+  [ "$(tail -1 m/hard2)" = more ]
+  mv m/hard2 m/dir/elsewhere
+  [ "$(tail -1 m/dir/elsewhere)" = more ]
+  rm m/dir/elsewhere
+  [ "$(find mu.work/index -type f | wc -l)" -le 1 ]
+}
+
+@test "overlay: files without a name live on while they are open" {
+  sample
+  stack mu m
+  exec 7<>m/dir/text 8<m/dir/lowest 9<>m/made
+  rm m/dir/text m/dir/lowest m/made
+  echo written >&7
+  echo written >&9
+  assert_equal "$(head -c 6 <&8)" lowest
+  assert_equal "$(head -c 7 /proc/self/fd/7)" written
+  assert_equal "$(cat /proc/self/fd/9)" written
+  exec 7>&- 8>&- 9>&-
+  [ ! -e m/dir/text ]
+  assert_equal "$(find mu.work/work -type f | wc -l)" 0
+}
+
+@test "overlay: a directory is read on while it shrinks and grows" {
+  require_root
+  require_fuse
+  mkdir low m up
+  (cd low && mkdir many && seq 1 3000 | sed 's|^|many/f|' | xargs touch)
+  "$MICA" mount --quiet low m --upper up
+  echo m >>"$(mounts_file)"
+  seq 1 3000 | sed 's|^|m/many/g|' | xargs touch
+  # each name that is there all the time comes once
+  python3 - <<'P'
+import os
+seen, removed = [], set()
+with os.scandir("m/many") as entries:
+    for i, e in enumerate(entries):
+        seen.append(e.name)
+        if i % 3 == 0:
+            os.unlink("m/many/" + e.name)
+            removed.add(e.name)
+        if i % 500 == 0:
+            open(f"m/many/late{i}", "w").close()
+old = [n for n in seen if not n.startswith("late")]
+assert len(old) == len(set(old)) == 6000, (len(old), len(set(old)))
+left = set(os.listdir("m/many"))
+assert left == ({f"{c}{i}" for c in "fg" for i in range(1, 3001)} - removed |
+                {f"late{i}" for i in range(0, len(seen), 500)}), len(left)
+P
+  rm -r m/many
+  assert_equal "$(ls m)" ""
+  assert_equal "$(stat -c '%t:%T' up/many)" 0:0
+}
+
+@test "overlay: trees deeper than a path is long" {
+  require_root
+  require_fuse
+  mkdir low m up
+  "$MICA" mount --quiet low m --upper up
+  echo m >>"$(mounts_file)"
+  python3 - <<'P'
+import os
+name, top = "n" * 250, os.getcwd()
+os.chdir("m")
+for i in range(40):
+    os.mkdir(name)
+    os.chdir(name)
+open("file", "w").write("deep down")
+os.rename("file", "moved")
+os.chmod("moved", 0o600)
+assert open("moved").read() == "deep down"
+os.setxattr("moved", "user.a", b"1")
+assert os.listxattr("moved") == ["user.a"]
+os.unlink("moved")
+P
+  rm -r m/n*
+  assert_equal "$(find up | wc -l)" 1
+}
+
+# --- random operations -------------------------------------------------------
+
+@test "overlay: random operations, the kernel's overlayfs as the model" {
+  sample
+  local seed
+  for seed in $(seq "${OVERLAY_SEEDS:-1}" "$((${OVERLAY_SEEDS:-1} + ${OVERLAY_RUNS:-4} - 1))"); do
+    rm -rf ku ku.work mu mu.work
+    kernel_stack ku k
+    stack mu m
+    local part
+    for part in 1 2; do
+      python3 "$BATS_TEST_DIRNAME/overlay_ops.py" "$seed.$part" 150 k >k.log
+      python3 "$BATS_TEST_DIRNAME/overlay_ops.py" "$seed.$part" 150 m >m.log
+      diff k.log m.log || fail "seed $seed.$part"
+      alike k m --ignore mtime || fail "seed $seed.$part"
+      unmount k && unmount m
+      kernel_stack ku k
+      stack mu m
+      alike k m --ignore mtime || fail "seed $seed.$part, mounted again"
+    done
+    # each under the other
+    unmount k && unmount m
+    kernel_stack mu k
+    stack ku m
+    alike k m --ignore mtime || fail "seed $seed, upper directories exchanged"
+    unmount k && unmount m
+  done
+}
+
+# --- trouble -----------------------------------------------------------------
+
+@test "overlay: one upper directory, one mount" {
+  sample
+  stack mu m
+  mkdir m2
+  run ! "$MICA" mount low m2 --upper mu
+  assert_has "work directory mu.work is in use by another mount"
+  unmount m
+  stack mu m
+}
+
+@test "overlay: what a killed server had not finished is cleaned up" {
+  sample
+  stack mu m
+  echo kept >m/kept
+  sync m/kept
+  local pid
+  pid=$(find /proc/[0-9]*/fd -lname "$PWD/mu" 2>/dev/null | cut -d/ -f3 | sort -u | head -1)
+  kill -9 "$pid"
+  umount -l m
+  sed -i '/^m$/d' "$(mounts_file)"
+  echo half >"mu.work/work/#5"
+  mkdir "mu.work/work/#6"
+  mknod "mu.work/work/#6/x" c 0 0
+  stack mu m
+  assert_equal "$(ls mu.work/work)" ""
+  assert_equal "$(cat m/kept)" kept
+}
+
+@test "overlay: a full upper directory is ENOSPC, and nothing is lost" {
+  sample
+  mkdir small
+  mount -t tmpfs -o size=200k tmpfs small
+  echo small >>"$(mounts_file)"
+  mkdir m small/up small/work
+  "$MICA" mount --quiet low base.erofs m --upper small/up --work small/work
+  echo m >>"$(mounts_file)"
+  run ! sh -c 'echo more >>m/dir/text && sync m/dir/text'
+  assert_has "No space left on device"
+  echo fits >m/small
+  assert_equal "$(cat m/small)" fits
+  [ ! -e small/up/dir/text ]
+  assert_equal "$(find small/work/work -type f | wc -l)" 0
+  unmount m
+  "$MICA" mount --quiet low base.erofs m --upper small/up --work small/work
+  echo m >>"$(mounts_file)"
+  cmp m/dir/text base/dir/text
+  assert_equal "$(cat m/small)" fits
+}
+
+@test "overlay: wrong options are said" {
+  sample
+  mkdir -p m other
+  run -1 "$MICA" mount m
+  assert_has "an image and a mountpoint are needed"
+  run -1 "$MICA" mount low m --work w
+  assert_has "a work directory is of use with an upper directory only"
+  run -1 "$MICA" mount -o rw low m
+  assert_has "without an upper directory (--upper) everything is read-only"
+  run -32 "$MICA" mount low m --upper none
+  assert_has "upper directory none: No such file or directory"
+  run -32 "$MICA" mount missing low m
+  assert_has "missing: No such file or directory"
+  mkdir tmp
+  mount -t tmpfs tmpfs tmp
+  echo tmp >>"$(mounts_file)"
+  run -32 "$MICA" mount low m --upper other --work tmp
+  assert_has "upper directory other and work directory tmp are not on one file system"
+  run ! mountpoint -q m
+}
+
+@test "overlay: in place of fuse-overlayfs" {
+  sample
+  mkdir up work m bin low2
+  ln -s "$MICA" bin/fuse-overlayfs
+  echo 2 >low2/two
+  bin/fuse-overlayfs -o "lowerdir=low2:low,upperdir=up,workdir=work,,volatile,private" m
+  echo m >>"$(mounts_file)"
+  assert_equal "$(cat m/two m/plain/file)" "2
+plain"
+  assert_equal "$(findmnt -no FSTYPE m)" fuse.fuse-overlayfs
+  # its own form of whiteouts is understood
+  unmount m
+  : >up/.wh.two
+  mkdir up/plain
+  : >up/plain/.wh..wh..opq
+  bin/fuse-overlayfs -o lowerdir=low2:low,upperdir=up,workdir=work m
+  echo m >>"$(mounts_file)"
+  [ ! -e m/two ]
+  assert_equal "$(ls -A m/plain)" ""
+  assert_equal "$(ls -A m)" "dir
+plain"
+  unmount m
+  # owners are shifted: root here is 100000 there
+  rm -rf up work && mkdir up work
+  bin/fuse-overlayfs -o "lowerdir=low,upperdir=up,workdir=work,uidmapping=:0:100000:65536,gidmapping=:0:100000:65536" m
+  echo m >>"$(mounts_file)"
+  assert_equal "$(stat -c %u:%g m/plain/file)" 100000:100000
+  setpriv --reuid=100000 --regid=100000 --clear-groups touch m/plain/made
+  assert_equal "$(stat -c %u:%g up/plain/made)" 0:0
+  chown 100007:100008 m/plain/made
+  assert_equal "$(stat -c %u:%g up/plain/made)" 7:8
+  run ! chown 5 m/plain/made
+}

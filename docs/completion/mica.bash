@@ -60,4 +60,4 @@ _mica() {
   fi
 }
 
-complete -o default -o bashdefault -F _mica mica mkfs.mica fsck.mica mount.mica
+complete -o default -o bashdefault -F _mica mica mkfs.mica fsck.mica mount.mica mica-fuse-overlayfs

@@ -624,7 +624,7 @@ wait_for() {
   run "$MICA" mount absent mnt
   [ "$status" = 32 ]
   [[ $output == "mica mount: absent: "*"No such file"* ]]
-  run "$MICA" mount "$SRC" mnt
+  run "$MICA" mount /dev/null mnt
   [[ $output == *"neither a regular file nor a block device"* ]]
   cp "$PLAIN" flipped
   printf '\xff' | dd of=flipped bs=1 seek=1050 conv=notrunc status=none

@@ -35,8 +35,15 @@ kernel_package() {
   done | tail -1
 }
 
-# kernel_get SERIES: sets $vmlinuz, $modules (a root for modprobe) and $release
+# kernel_get SERIES: sets $vmlinuz, $modules (a root for modprobe) and $release; what is known
+# of packages may be too old for any to be found
 kernel_get() {
+  kernel_try "$1" && return
+  apt-get update -qq >/dev/null 2>&1
+  kernel_try "$1"
+}
+
+kernel_try() {
   local package deb
   package=$(kernel_package "$1")
   [ -n "$package" ] || return 1

@@ -27,37 +27,42 @@ not_ok() { # not_ok NAME [TEXT]
 
 # --- kernels -----------------------------------------------------------------
 
-# kernel_package SERIES: the newest package with that kernel, signed, no flavour
-kernel_package() {
+# kernel_packages SERIES: packages with that kernel, signed, no flavour; what is here already
+# first, then the newest. A mirror may list some that it no longer has.
+kernel_packages() {
+  find "$KERNELS" -mindepth 2 -maxdepth 2 -path "*/linux-image-$1[.-]*/done" 2>/dev/null |
+    sed 's|/done$||; s|.*/||' | sort -rV
   apt-cache search --names-only "^linux-image-${1//./\\.}\.[0-9.]+[-+][0-9a-z]*-?amd64\$" |
-    cut -d' ' -f1 | grep -vE 'unsigned|cloud|rt|dbg' | sort -V | while read -r name; do
-    apt-cache policy "$name" | grep -q 'Candidate: [0-9]' && echo "$name"
-  done | tail -1
+    cut -d' ' -f1 | grep -vE 'unsigned|cloud|rt|dbg' | sort -rV | head -5
 }
 
-# kernel_get SERIES: sets $vmlinuz, $modules (a root for modprobe) and $release; what is known
-# of packages may be too old for any to be found
+# kernel_unpack PACKAGE
+kernel_unpack() {
+  local deb dir=$KERNELS/$1
+  [ ! -f "$dir/done" ] || return 0
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  (cd "$dir" && apt-get download -q "$1" >/dev/null 2>&1) || return
+  deb=$(ls "$dir"/*.deb)
+  dpkg-deb -x "$deb" "$dir" && rm "$deb" && depmod -b "$dir" "${1#linux-image-}" &&
+    touch "$dir/done"
+}
+
+# kernel_get SERIES: sets $vmlinuz, $modules (a root for modprobe) and $release
 kernel_get() {
-  kernel_try "$1" && return
-  apt-get update -qq >/dev/null 2>&1
-  kernel_try "$1"
-}
-
-kernel_try() {
-  local package deb
-  package=$(kernel_package "$1")
-  [ -n "$package" ] || return 1
-  release=${package#linux-image-}
-  modules=$KERNELS/$package
-  if [ ! -f "$modules/done" ]; then
-    rm -rf "$modules"
-    mkdir -p "$modules"
-    (cd "$modules" && apt-get download -q "$package" >/dev/null 2>&1) || return 1
-    deb=$(ls "$modules"/*.deb)
-    dpkg-deb -x "$deb" "$modules" && rm "$deb" || return 1
-    depmod -b "$modules" "$release" && touch "$modules/done" || return 1
-  fi
-  vmlinuz=$modules/boot/vmlinuz-$release
+  local package try
+  for try in 1 2; do
+    # the list of packages may be too old for any to be found
+    [ $try = 1 ] || apt-get update -qq >/dev/null 2>&1
+    for package in $(kernel_packages "$1"); do
+      kernel_unpack "$package" || continue
+      release=${package#linux-image-}
+      modules=$KERNELS/$package
+      vmlinuz=$modules/boot/vmlinuz-$release
+      return 0
+    done
+  done
+  return 1
 }
 
 # --- what the guest runs -----------------------------------------------------

@@ -213,9 +213,9 @@ int mica_opt_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out, s
 
 	errno = 0;
 	v = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || *end || errno)
+	if (!isdigit((unsigned char)text[0]) || *end)
 		return mica_err_set(err, MICA_E_USAGE, "'%s' is not a number", text);
-	if (v < min || v > max)
+	if (errno || v < min || v > max)
 		return mica_err_set(err, MICA_E_USAGE, "%s is not within %" PRIu64 "..%" PRIu64,
 				    text, min, max);
 	*out = v;
@@ -229,9 +229,9 @@ int mica_opt_int(const char *text, int64_t min, int64_t max, int64_t *out, struc
 
 	errno = 0;
 	v = strtoll(text, &end, 10);
-	if (!*text || isspace((unsigned char)text[0]) || *end || errno)
+	if (!*text || isspace((unsigned char)text[0]) || *end)
 		return mica_err_set(err, MICA_E_USAGE, "'%s' is not a number", text);
-	if (v < min || v > max)
+	if (errno || v < min || v > max)
 		return mica_err_set(err, MICA_E_USAGE, "%s is not within %" PRId64 "..%" PRId64,
 				    text, min, max);
 	*out = v;
@@ -244,17 +244,16 @@ int mica_opt_size(const char *text, uint64_t min, uint64_t max, uint64_t *out, s
 	const char *unit;
 	char *end;
 	uint64_t v;
+	bool huge;
 
 	errno = 0;
 	v = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || errno)
-		return mica_err_set(err, MICA_E_USAGE, "'%s' is not a size", text);
 	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-	if (*end &&
-	    (!unit || end[1] || mica_mul_overflows(v, 1ULL << (10 * (unit - units + 1)), &v)))
+	if (!isdigit((unsigned char)text[0]) || (*end && (!unit || end[1])))
 		return mica_err_set(err, MICA_E_USAGE,
 				    "'%s' is not a size (a number, with K, M, G or T)", text);
-	if (v < min || v > max)
+	huge = errno || (unit && mica_mul_overflows(v, 1ULL << (10 * (unit - units + 1)), &v));
+	if (huge || v < min || v > max)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "%s is not within %" PRIu64 "..%" PRIu64 " bytes", text, min,
 				    max);

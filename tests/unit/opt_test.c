@@ -198,6 +198,7 @@ static void numbers_have_limits(void **state)
 	assert_int_equal(u, 7);
 	assert_int_equal(mica_opt_uint("18446744073709551616", 0, UINT64_MAX, &u, &err),
 			 MICA_E_USAGE);
+	assert_string_equal(err.msg, "18446744073709551616 is not within 0..18446744073709551615");
 	assert_int_equal(mica_opt_uint("-1", 0, UINT64_MAX, &u, &err), MICA_E_USAGE);
 	assert_int_equal(mica_opt_uint("", 0, 9, &u, &err), MICA_E_USAGE);
 	assert_int_equal(mica_opt_uint("3x", 0, 9, &u, &err), MICA_E_USAGE);
@@ -205,8 +206,10 @@ static void numbers_have_limits(void **state)
 	assert_int_equal(mica_opt_int("-9", -9, 9, &i, &err), 0);
 	assert_int_equal(i, -9);
 	assert_int_equal(mica_opt_int("-10", -9, 9, &i, &err), MICA_E_USAGE);
-	assert_int_equal(mica_opt_int("9223372036854775808", INT64_MIN, INT64_MAX, &i, &err),
-			 MICA_E_USAGE);
+	assert_int_equal(mica_opt_int("9223372036854775808", 0, INT64_MAX, &i, &err), MICA_E_USAGE);
+	assert_string_equal(err.msg, "9223372036854775808 is not within 0..9223372036854775807");
+	assert_int_equal(mica_opt_int("1e9", 0, INT64_MAX, &i, &err), MICA_E_USAGE);
+	assert_string_equal(err.msg, "'1e9' is not a number");
 }
 
 static void sizes_have_units(void **state)

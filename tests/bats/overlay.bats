@@ -315,6 +315,20 @@ P
   done
 }
 
+@test "overlay: many at the same time, and then the kernel sees what they left" {
+  sample
+  stack mu m
+  local done
+  done=$(python3 "$BATS_TEST_DIRNAME/overlay_stress.py" m 5)
+  [ "$done" -gt 1000 ]
+  # but for times: see docs/overlay.md
+  "$TOOLS/treelist" m | sed 's/ mtime=[0-9.]*//' >here
+  unmount m
+  kernel_stack mu k
+  "$TOOLS/treelist" k | sed 's/ mtime=[0-9.]*//' >there
+  cmp here there
+}
+
 # --- trouble -----------------------------------------------------------------
 
 @test "overlay: one upper directory, one mount" {

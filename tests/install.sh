@@ -13,7 +13,7 @@ declare -A packages=(
   [test]='abigail-tools acl attr bats bzip2 clang clang-format e2fsprogs erofs-utils fuse3 git
     libarchive-tools libcap2-bin libcmocka-dev lz4 man-db openssl python3 shellcheck strace universal-ctags xfsprogs
     xz-utils zstd'
-  [full]='busybox-static cpio crun kmod podman qemu-system-x86 skopeo umoci'
+  [full]='busybox-static cpio crun kmod podman qemu-system-x86 runc skopeo umoci'
   [bench]='erofs-utils mmdebstrap python3 squashfs-tools squashfuse valgrind xz-utils zstd'
   [npm]='npm'
 )

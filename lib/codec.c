@@ -49,6 +49,27 @@ long mica_compress(struct mica_codec *c, void *dst, size_t cap, const void *src,
 	return algs[c->spec.alg]->encode(c->encoder, dst, cap, src, len, err);
 }
 
+/* Less than this part of what was given is not tried. */
+#define PART_MIN 16u
+
+long mica_compress_part(struct mica_codec *c, void *dst, size_t cap, const void *src, size_t len,
+			size_t *used, struct mica_err *err)
+{
+	const struct mica_codec_alg *a = algs[c->spec.alg];
+	long n;
+
+	*used = len;
+	if (!a->encode_part || c->spec.none || !len || len > c->max_input) {
+		for (size_t least = len / PART_MIN; *used > least; *used /= 2) {
+			n = mica_compress(c, dst, cap, src, *used, err);
+			if (n || c->spec.none)
+				return n;
+		}
+		return 0;
+	}
+	return a->encode_part(c->encoder, dst, cap, src, len, used, err);
+}
+
 int mica_decompressor_new(struct mica_codec **out, struct mica_err *err)
 {
 	struct mica_codec *c = calloc(1, sizeof(*c));

@@ -21,7 +21,7 @@ struct mica_codec; /* compressor or decompressor state of one thread */
 struct mica_codec_spec {
 	bool none;
 	bool lz4hc;
-	bool extreme; /* lzma: slower, a bit smaller */
+	bool extreme; /* lzma: slower, smaller */
 	enum erofs_alg alg;
 	int level;
 };
@@ -59,6 +59,13 @@ int mica_compressor_new(const struct mica_codec_spec *spec, size_t max_input,
  */
 long mica_compress(struct mica_codec *c, void *dst, size_t cap, const void *src, size_t len,
 		   struct mica_err *err);
+
+/*
+ * The same for as much of src as fits into cap, *used bytes from its beginning on. 0: there
+ * is no part that is worth it.
+ */
+long mica_compress_part(struct mica_codec *c, void *dst, size_t cap, const void *src, size_t len,
+			size_t *used, struct mica_err *err);
 
 int mica_decompressor_new(struct mica_codec **out, struct mica_err *err);
 

@@ -24,6 +24,9 @@ struct mica_codec_alg {
 			   struct mica_err *err);
 	long (*encode)(void *state, void *dst, size_t cap, const void *src, size_t len,
 		       struct mica_err *err);
+	/* NULL: it cannot stop where the output is full */
+	long (*encode_part)(void *state, void *dst, size_t cap, const void *src, size_t len,
+			    size_t *used, struct mica_err *err);
 	void (*encoder_free)(void *state);
 	int (*decoder_new)(void **out, struct mica_err *err);
 	int (*decode)(void *state, void *dst, size_t want, const void *src, size_t len, bool whole,

@@ -40,7 +40,7 @@ struct mica_build_opts {
 	struct mica_compat compat;
 	struct mica_codec_spec codec;	/* of files without a rule */
 	const struct mica_rules *rules; /* NULL: none */
-	uint32_t cluster; /* bytes of input compressed as one; multiple of 4 KiB, up to 1 MiB */
+	uint32_t cluster;		/* bytes of input compressed as one; a multiple of 4 KiB */
 	uint32_t
 		meta_cluster; /* bytes of metadata compressed as one, a power of two; 0: none are */
 	unsigned int jobs;    /* threads that compress, >= 1 */

@@ -9,11 +9,10 @@
 #define CHUNKS	      64u
 #define CHUNK_MIN_MIN (2u << 10)
 #define CHUNK_MIN_MAX (8u << 10)
-#define CHUNK_SPREAD  8u	  /* the longest chunk by the shortest one */
-#define SAMPLE_BITS   5		  /* a sample in 32 bytes */
-#define WINDOW	      32u	  /* bytes that a sample's upper bits depend on, about */
-#define SKETCH_MAX    (16u << 10) /* bytes that are looked at */
-#define SAMPLES_MIN   4u	  /* below it nothing can be said */
+#define CHUNK_SPREAD  8u  /* the longest chunk by the shortest one */
+#define SAMPLE_BITS   5	  /* a sample in 32 bytes */
+#define WINDOW	      32u /* bytes that a sample's upper bits depend on, about */
+#define SAMPLES_MIN   4u  /* below it nothing can be said */
 
 /* Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators" (SplitMix64). */
 static uint64_t mix(uint64_t v)
@@ -61,7 +60,7 @@ void mica_gear_sketch(const struct mica_gear *g, const unsigned char *p, size_t 
 	uint64_t h = 0;
 
 	memset(out, 0, sizeof(*out));
-	len = mica_min(len, SKETCH_MAX);
+	len = mica_min(len, MICA_SKETCH_MAX);
 	for (size_t i = 0; i < len; i++) {
 		uint64_t v;
 		uint32_t *least;

@@ -23,7 +23,8 @@ void mica_gear_init(struct mica_gear *g, uint32_t extent);
 /* Length of the first chunk: chunk_min..chunk_max, or all there is. */
 size_t mica_gear_cut(const struct mica_gear *g, const unsigned char *p, size_t len);
 
-#define MICA_SKETCH 8u
+#define MICA_SKETCH	8u
+#define MICA_SKETCH_MAX (16u << 10) /* bytes that are looked at */
 
 /*
  * The smallest of a content's sampled hashes, in classes; 0: none. Two contents

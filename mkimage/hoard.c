@@ -28,19 +28,32 @@ static unsigned char *data_alloc(size_t len)
 	return data;
 }
 
-int mica_hoard_init(struct mica_hoard *h, uint32_t cap, struct mica_err *err)
+/* files: a power of two */
+static int files_init(struct mica_hoard *h, uint32_t files, struct mica_err *err)
 {
-	*h = (struct mica_hoard){.cap = cap, .file_cap = FILES_MAX};
-	h->data = data_alloc((size_t)cap + MICA_BLOCK);
-	h->files = malloc(FILES_MAX * sizeof(*h->files));
-	h->feature_mask = 2 * MICA_SKETCH * FILES_MAX - 1;
+	h->file_cap = files;
+	h->files = malloc(files * sizeof(*h->files));
+	h->feature_mask = 2 * MICA_SKETCH * files - 1;
 	h->features = malloc(((size_t)h->feature_mask + 1) * sizeof(*h->features));
-	if (h->data && h->files && h->features) {
-		memset(h->data + cap, 0, MICA_BLOCK);
+	if (h->files && h->features)
 		return 0;
-	}
 	mica_hoard_free(h);
 	return mica_err_nomem(err);
+}
+
+int mica_hoard_init(struct mica_hoard *h, uint32_t cap, struct mica_err *err)
+{
+	*h = (struct mica_hoard){.cap = cap};
+	h->data = data_alloc(cap);
+	if (!h->data)
+		return mica_err_nomem(err);
+	return files_init(h, FILES_MAX, err);
+}
+
+int mica_hoard_init_disk(struct mica_hoard *h, uint32_t files, struct mica_err *err)
+{
+	*h = (struct mica_hoard){.cap = UINT64_MAX};
+	return files_init(h, files, err);
 }
 
 void mica_hoard_free(struct mica_hoard *h)
@@ -54,6 +67,21 @@ void mica_hoard_free(struct mica_hoard *h)
 bool mica_hoard_fits(const struct mica_hoard *h, uint64_t len)
 {
 	return h->count < h->file_cap && len <= h->cap - h->used;
+}
+
+static int file_compare(const void *a, const void *b)
+{
+	const struct mica_hoard_file *x = a, *y = b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	/* the order in which they came */
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+void mica_hoard_sort(struct mica_hoard *h)
+{
+	qsort(h->files, h->count, sizeof(*h->files), file_compare);
 }
 
 void mica_hoard_clear(struct mica_hoard *h)

@@ -18,11 +18,13 @@
 struct mica_hoard_file {
 	struct mica_tinode *inode;
 	const struct mica_tinode *twin; /* has the same content; NULL: none */
-	uint32_t off, len;		/* in data */
-	uint32_t next;			/* in the order of storage */
-	uint32_t last;			/* of a group's first one: the group's last one */
-	uint32_t group;			/* first file of its group */
-	uint8_t setting;		/* how it is compressed */
+	uint64_t off;			/* in data, or in the spool */
+	uint64_t kind;			/* files on disk: like ones have like numbers */
+	uint32_t len;
+	uint32_t next;	 /* in the order of storage */
+	uint32_t last;	 /* of a group's first one: the group's last one */
+	uint32_t group;	 /* first file of its group */
+	uint8_t setting; /* how it is compressed */
 	uint8_t digest[MICA_DIGEST];
 	struct mica_sketch sketch;
 };
@@ -30,8 +32,8 @@ struct mica_hoard_file {
 #define MICA_HOARD_END UINT32_MAX
 
 struct mica_hoard {
-	unsigned char *data; /* cap bytes, then a block of zeros */
-	uint32_t cap, used;
+	unsigned char *data; /* cap bytes; NULL: they are on disk */
+	uint64_t cap, used;
 	struct mica_hoard_file *files;
 	uint32_t file_cap, count;
 	uint32_t *features; /* hash table of sketches' values: 1 + file that has it, 0: free */
@@ -40,6 +42,8 @@ struct mica_hoard {
 
 /* cap: bytes, below 2 GiB */
 int mica_hoard_init(struct mica_hoard *h, uint32_t cap, struct mica_err *err);
+/* For bytes on disk, and so many files. */
+int mica_hoard_init_disk(struct mica_hoard *h, uint32_t files, struct mica_err *err);
 void mica_hoard_free(struct mica_hoard *h);
 
 /* Whether a file of len bytes fits in. */
@@ -51,6 +55,9 @@ bool mica_hoard_fits(const struct mica_hoard *h, uint64_t len);
  * that are like an earlier one: they follow it.
  */
 uint32_t mica_hoard_order(struct mica_hoard *h);
+
+/* Files on disk: those of a kind come together, in the order in which they came. */
+void mica_hoard_sort(struct mica_hoard *h);
 
 void mica_hoard_clear(struct mica_hoard *h);
 

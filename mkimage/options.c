@@ -10,6 +10,10 @@
 #define CLUSTER_DEFAULT (512u << 10)
 #define MEMORY_DEFAULT	(512ull << 20)
 #define META_DEFAULT	(32u << 10)
+#define BEST_META	(1u << 20)
+#define BEST_CODEC	"lzma:9e"
+#define BEST_CODEC_OLD	"lz4hc:12" /* where the kernel does not read lzma */
+#define BEST_COMPAT	"6.17"
 #define JOBS_MAX	256u
 #define JOBS_DEFAULT	64u	   /* more would need more memory than the default allows */
 #define ID_MAX		4294967294 /* the one above means "none" to the kernel */
@@ -26,7 +30,16 @@ static int set_cluster(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
 
+	o->cluster = true;
 	return mica_cluster_parse(value, &o->build.cluster, err);
+}
+
+static int set_best(void *ctx, const char *value, struct mica_err *err)
+{
+	(void)value;
+	(void)err;
+	((struct mica_mkimage_options *)ctx)->best = true;
+	return 0;
 }
 
 static int set_rule(void *ctx, const char *value, struct mica_err *err)
@@ -39,15 +52,15 @@ static int set_rule(void *ctx, const char *value, struct mica_err *err)
 static int set_meta_cluster(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mkimage_options *o = ctx;
-	int ret;
+	uint64_t v = 0;
+	int ret = 0;
 
 	o->meta_cluster = value;
-	o->build.meta_cluster = 0;
-	if (!strcmp(value, "none"))
-		return 0;
-	ret = mica_cluster_parse(value, &o->build.meta_cluster, err);
-	if (!ret && o->build.meta_cluster & (o->build.meta_cluster - 1))
+	if (strcmp(value, "none"))
+		ret = mica_opt_size(value, MICA_BLOCK, MICA_CLUSTER_PLAIN, &v, err);
+	if (!ret && v & (v - 1))
 		return mica_err_set(err, MICA_E_USAGE, "%s is not a power of two", value);
+	o->build.meta_cluster = (uint32_t)v;
 	return ret;
 }
 
@@ -317,9 +330,13 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "before Linux 6.10 lz4hc)",
 	 set_codec},
 	{"cluster", 'C', "SIZE",
-	 "bytes of input compressed as one cluster: a multiple of 4K, up to 1M "
+	 "bytes of input compressed as one cluster: a multiple of 4K, up to 8M "
 	 "(default: 512K)",
 	 set_cluster},
+	{"best", 0, NULL,
+	 "the smallest image, at any price: " BEST_CODEC ", clusters of up to 8M, metadata in 1M, "
+	 "for Linux " BEST_COMPAT "; other options still have their say",
+	 set_best},
 	{"compress-rule", 0, "GLOB=ALG[:LEVEL][,cluster=SIZE]",
 	 "compress files that match, as with --exclude, in this way; may be repeated, the last "
 	 "rule that matches wins",
@@ -461,10 +478,10 @@ static int tar_index_settle(struct mica_mkimage_options *o, int operands, char *
 
 	if (!o->tar_index)
 		return 0;
-	if (o->codec || b->cluster != CLUSTER_DEFAULT || o->meta_cluster || o->fragments)
+	if (o->codec || o->cluster || o->best || o->meta_cluster || o->fragments)
 		return mica_err_set(err, MICA_E_USAGE,
-				    "%s compresses nothing, so -z, -C, --metadata-cluster and "
-				    "--fragments have no use beside it",
+				    "%s compresses nothing, so -z, -C, --best, --metadata-cluster "
+				    "and --fragments have no use beside it",
 				    o->tar_index);
 	if (b->compat.kernel < TAR_INDEX_KERNEL)
 		return mica_err_set(err, MICA_E_USAGE,
@@ -540,6 +557,55 @@ static int per_layer_check(const struct mica_mkimage_options *o, struct mica_err
 	return 0;
 }
 
+/* What --best says where nothing else was said. */
+static int best_settle(struct mica_mkimage_options *o, struct mica_err *err)
+{
+	struct mica_build_opts *b = &o->build;
+	int ret = 0;
+
+	if (!o->best)
+		return 0;
+	if (!o->have_compat)
+		ret = mica_compat_parse(BEST_COMPAT, &b->compat, err);
+	if (!o->meta_cluster)
+		b->meta_cluster = BEST_META;
+	if (!o->cluster)
+		b->cluster = b->compat.fragments && b->fragments != MICA_FRAGMENTS_OFF
+				     ? MICA_CLUSTER_MAX
+				     : MICA_CLUSTER_PLAIN;
+	if (ret || o->codec)
+		return ret;
+	o->codec = b->compat.kernel >= mica_codec_alg_kernel(EROFS_ALG_LZMA) ? BEST_CODEC
+									     : BEST_CODEC_OLD;
+	return mica_codec_spec_parse(o->codec, &b->codec, err);
+}
+
+/* Clusters that may have to become several extents are those of the packed inode. */
+static int cluster_check(const struct mica_build_opts *b, uint32_t cluster, struct mica_err *err)
+{
+	if (cluster <= MICA_CLUSTER_PLAIN)
+		return 0;
+	if (!b->compat.fragments)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "clusters of more than 1M need Linux 6.1, but the image must "
+				    "mount on %u.%u (--compat)",
+				    b->compat.kernel / 1000, b->compat.kernel % 1000);
+	if (b->fragments == MICA_FRAGMENTS_OFF)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "clusters of more than 1M are shared by files, which "
+				    "--fragments=off excludes");
+	return 0;
+}
+
+static int clusters_check(const struct mica_mkimage_options *o, struct mica_err *err)
+{
+	int ret = cluster_check(&o->build, o->build.cluster, err);
+
+	for (size_t i = 0; !ret && i < o->rules.globs.count; i++)
+		ret = cluster_check(&o->build, o->rules.list[i].how.cluster, err);
+	return ret;
+}
+
 static int rules_check(struct mica_mkimage_options *o, struct mica_err *err)
 {
 	const struct mica_compression usual = {o->build.codec, o->build.cluster};
@@ -561,6 +627,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 		ret = mica_opt_parse(mica_mkimage_opts, o, argc, argv, operands, &help, err);
 	if (!ret)
 		ret = tar_index_settle(o, *operands, argv, err);
+	if (!ret)
+		ret = best_settle(o, err);
 	if (!ret && !o->codec)
 		ret = mica_codec_spec_parse(mica_compat_default_alg(&o->build.compat),
 					    &o->build.codec, err);
@@ -572,6 +640,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 				   "--fragments needs Linux 6.1, but the image must mount on %u.%u "
 				   "(--compat)",
 				   o->build.compat.kernel / 1000, o->build.compat.kernel % 1000);
+	if (!ret)
+		ret = clusters_check(o, err);
 	if (!ret)
 		ret = rules_check(o, err);
 	if (!ret)

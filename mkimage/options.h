@@ -13,6 +13,8 @@ struct mica_mkimage_options {
 	const char *codec;	  /* -z, NULL: the default of the compat level */
 	const char *meta_cluster; /* --metadata-cluster as given, NULL: the default */
 	bool have_compat;
+	bool best;	       /* --best */
+	bool cluster;	       /* -C was given */
 	bool fragments;	       /* --fragments was given */
 	const char *tar_index; /* the option that asked for build.tar_index; NULL: none */
 	bool has_platform;

@@ -4,12 +4,16 @@
 #include <string.h>
 
 #include "../lib/util.h"
+#include "kind.h"
 #include "packer_int.h"
 #include "verify.h"
 
 #define BATCH_MIN   (256u << 10)
 #define PIPE_MEMORY (64u << 20) /* bytes that all batches under way may hold */
 #define INLINE_FREE 32		/* bytes between a compact inode and the next one */
+
+#define PILE_FILE_MAX  (2ull << 30)  /* a larger file is not put on disk first */
+#define PILE_HOLES_MAX (64ull << 20) /* nor is one with more holes than that */
 
 static void batch_free(struct batch *b)
 {
@@ -216,11 +220,22 @@ static int pieces_zeros(struct mica_packer *p, uint64_t len, struct mica_err *er
 	return ret;
 }
 
+static int pile_write(struct mica_packer *p, const void *buf, uint64_t len, struct mica_err *err)
+{
+	int ret = p->fed ? 0 : packer_pile_begin(p, err);
+
+	if (!ret)
+		ret = packer_pile_add(p, buf, len, err);
+	return ret || p->fed < p->size ? ret : packer_pile_end(p, err);
+}
+
 /* Bytes (buf NULL: zeros) from p->fed on, all of them on one side of p->tail_from. */
 static int route_write(struct mica_packer *p, const void *buf, uint64_t len, struct mica_err *err)
 {
 	if (p->route == ROUTE_PIECES)
 		return buf ? pieces_write(p, buf, len, err) : pieces_zeros(p, len, err);
+	if (p->route == ROUTE_PILE)
+		return pile_write(p, buf, len, err);
 	if (p->fed < p->tail_from)
 		return buf ? packer_large_write(p, buf, len, err) : packer_large_zeros(p, len, err);
 	if (p->fed == p->tail_from) {
@@ -277,7 +292,10 @@ static void route_choose(struct mica_packer *p)
 	if (p->mode != PIECE_COMPRESS || !o->compat.fragments || p->size <= INLINE_FREE ||
 	    !p->set->shares)
 		return;
-	if (p->size < cluster) {
+	if (p->set->extent && hoards && p->size <= PILE_FILE_MAX && !p->sparse) {
+		p->route = ROUTE_PILE;
+		p->tail_from = 0;
+	} else if (p->size < cluster) {
 		p->route = hoards ? ROUTE_HOARD : ROUTE_PIECES;
 		p->tail_from = hoards ? 0 : p->size;
 	} else if (cluster >= PACKER_LARGE_CLUSTER) {
@@ -285,6 +303,16 @@ static void route_choose(struct mica_packer *p)
 		if (o->fragments == MICA_FRAGMENTS_TAILS)
 			p->tail_from = p->size - p->size % cluster;
 	}
+}
+
+/* Whether so much of a file is known to be zeros that they should not wait on disk. */
+static bool runs_are_sparse(const struct mica_run *runs, size_t count, uint64_t size)
+{
+	uint64_t data = 0;
+
+	for (size_t i = 0; i < count; i++)
+		data += runs[i].len;
+	return runs && size - data > PILE_HOLES_MAX;
 }
 
 static bool holes_cost(const struct mica_packer *p)
@@ -332,6 +360,8 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const ch
 	if (ret)
 		return ret;
 	p->inode = inode;
+	p->name_kind = mica_kind_name(path);
+	p->sparse = runs_are_sparse(runs, run_count, size);
 	packer_route(p, size, chunk);
 	inode->size = size;
 	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
@@ -416,7 +446,6 @@ void mica_packer_result(const struct mica_packer *p, struct mica_packer_stats *s
 
 static int packer_init_workers(struct mica_packer *p, struct mica_err *err)
 {
-	p->worker_count = p->opts->jobs;
 	p->workers = calloc(p->worker_count, sizeof(*p->workers));
 	if (!p->workers)
 		return mica_err_nomem(err);
@@ -461,14 +490,17 @@ int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out
 	p->spool = spool;
 	p->data_start = mica_outfile_pos(out);
 	ret = packer_settings_init(p, err);
+	p->worker_count = packer_pile_jobs(p);
 	p->batch_size = (uint32_t)mica_max(p->cluster_max, BATCH_MIN);
 	depth = (unsigned int)mica_min(
-		4 * opts->jobs + 4,
+		4 * p->worker_count + 4,
 		PIPE_MEMORY / (2 * p->batch_size + sizeof(struct piece) * BATCH_PIECES));
 	if (!ret)
 		ret = mica_keyhash_key(p->hash_key, err);
 	if (!ret)
 		ret = packer_hoard_init(p, err);
+	if (!ret)
+		ret = packer_pile_init(p, err);
 	if (!ret)
 		ret = packer_large_init(p, err);
 	if (!ret)
@@ -478,7 +510,7 @@ int mica_packer_new(const struct mica_build_opts *opts, struct mica_outfile *out
 	if (!ret)
 		ret = packer_init_back(p, err);
 	if (!ret)
-		ret = mica_pipe_new(opts->jobs, depth, &ops, p, &p->pipe, err);
+		ret = mica_pipe_new(p->worker_count, depth, &ops, p, &p->pipe, err);
 	if (ret) {
 		mica_packer_free(p);
 		return ret;
@@ -512,6 +544,7 @@ void mica_packer_free(struct mica_packer *p)
 	mica_keyhash_free(p->file_hash);
 	mica_dedupe_free(p->dedupe);
 	packer_hoard_free(p);
+	packer_pile_free(p);
 	packer_large_free(p);
 	packer_chunks_free(p);
 	packer_known_free(p);

@@ -15,9 +15,6 @@
 /* What MICA_ZERO_EXTENT of zeros take: lz4 makes 16 KiB of them, others less. */
 #define ZERO_ROOM (64u << 10)
 
-/* A kernel takes 1 MiB of encoded pages, and an extent may begin inside the first one. */
-#define ENCODED_MAX (EROFS_PCLUSTER_MAX - MICA_BLOCK)
-
 static uint32_t blocks_of(uint32_t len)
 {
 	return (uint32_t)mica_div_round_up(len, MICA_BLOCK);
@@ -164,7 +161,7 @@ static uint32_t flat_cost(uint32_t len)
 
 static uint32_t encoded_cost(const struct mica_packer *p, const struct piece *piece)
 {
-	if (!piece->out_len || piece->out_len > ENCODED_MAX)
+	if (!piece->out_len || piece->out_len > PACKER_ENCODED_MAX)
 		return UINT32_MAX;
 	if (p->opts->compat.extents &&
 	    mica_codec_lead(file_alg(p), mica_outfile_pos(p->out), piece->out_len) < 0)

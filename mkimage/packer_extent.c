@@ -72,11 +72,10 @@ int packer_encode(struct mica_packer *p, struct packer_worker *w, unsigned int s
 	return 0;
 }
 
-/* Whether what was compressed is worth it. */
-static bool encoding_pays(const struct mica_packer *p, uint32_t len, uint32_t out_len)
+bool packer_encoding_pays(const struct mica_packer *p, uint32_t len, uint32_t out_len)
 {
 	if (p->opts->compat.extents)
-		return out_len < len && out_len <= EROFS_PCLUSTER_MAX - MICA_BLOCK;
+		return out_len < len && out_len <= PACKER_ENCODED_MAX;
 	return mica_div_round_up(out_len, MICA_BLOCK) < mica_div_round_up(len, MICA_BLOCK);
 }
 
@@ -135,31 +134,7 @@ int packer_extent_write(struct mica_packer *p, unsigned int setting, const unsig
 	return ret ? ret : packer_ext_add(p, len, at->pstart, at->plen, at->alg, err);
 }
 
-/* --- segments of the packed inode ---------------------------------------------- */
-
-int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct segment *s,
-			struct mica_err *err)
-{
-	uint32_t len = 0;
-	int ret;
-
-	for (uint32_t i = 0; i < s->count; i++) {
-		memcpy(s->in + len, s->hoard->data + s->parts[i].off, s->parts[i].len);
-		len += s->parts[i].len;
-	}
-	ret = packer_encode(p, w, s->setting, s->plain_fits, s->in, len, s->out, &s->out_len, err);
-	if (s->plain_fits && s->out_len && !encoding_pays(p, len, s->out_len))
-		s->out_len = 0;
-	return ret;
-}
-
-int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_err *err)
-{
-	struct placed at;
-
-	p->cur = &p->packed;
-	return packer_extent_write(p, s->setting, s->in, s->len, s->out, s->out_len, &at, err);
-}
+/* --- the packed inode ---------------------------------------------------------- */
 
 int packer_packed_publish(struct mica_packer *p, struct mica_err *err)
 {
@@ -188,7 +163,7 @@ int packer_extents_work(struct mica_packer *p, struct packer_worker *w, struct e
 			continue;
 		ret = packer_encode(p, w, x->slab->setting, e->plain_fits, x->slab->data + e->off,
 				    e->len, e->out, &e->out_len, err);
-		if (e->plain_fits && e->out_len && !encoding_pays(p, e->len, e->out_len))
+		if (e->plain_fits && e->out_len && !packer_encoding_pays(p, e->len, e->out_len))
 			e->out_len = 0;
 	}
 	return ret;

@@ -32,6 +32,7 @@ static void segment_free(struct segment *s)
 	if (!s)
 		return;
 	free(s->parts);
+	free(s->cuts);
 	free(s->in);
 	free(s->out);
 	free(s);
@@ -52,13 +53,18 @@ void packer_hoard_free(struct mica_packer *p)
 
 /* --- looking ------------------------------------------------------------------ */
 
-int packer_hoard_digest(struct mica_keyhash *h, const unsigned char *data, uint32_t len,
-			uint8_t out[MICA_DIGEST], struct mica_err *err)
+void packer_hoard_digest_begin(struct mica_keyhash *h)
 {
 	static const uint8_t domain[] = "hoard";
 
 	mica_keyhash_begin(h);
 	mica_keyhash_add(h, domain, sizeof(domain));
+}
+
+int packer_hoard_digest(struct mica_keyhash *h, const unsigned char *data, uint32_t len,
+			uint8_t out[MICA_DIGEST], struct mica_err *err)
+{
+	packer_hoard_digest_begin(h);
 	mica_keyhash_add(h, data, len);
 	return mica_keyhash_end(h, out, err);
 }
@@ -126,7 +132,7 @@ void packer_hoard_add(struct mica_packer *p, const void *buf, size_t len)
 		memcpy(h->data + h->used, buf, len);
 	else
 		memset(h->data + h->used, 0, len);
-	h->used += (uint32_t)len;
+	h->used += len;
 }
 
 int packer_hoard_end(struct mica_packer *p, struct mica_err *err)
@@ -134,7 +140,7 @@ int packer_hoard_end(struct mica_packer *p, struct mica_err *err)
 	struct mica_hoard *h = p->hoard.cur;
 	struct mica_hoard_file *f = &h->files[h->count++];
 
-	f->len = h->used - f->off;
+	f->len = (uint32_t)(h->used - f->off);
 	if (p->hoard.full && h->used >= h->cap / EMPTY_PART) {
 		int ret = hoard_empty(p, p->hoard.full, false, err);
 
@@ -153,7 +159,6 @@ static int segment_get(struct mica_packer *p, const struct mica_hoard *h, unsign
 		       struct mica_err *err)
 {
 	struct segment *s;
-	size_t room = packer_encoded_room(p->cluster_max);
 
 	pthread_mutex_lock(&p->free_lock);
 	s = p->hoard.free;
@@ -165,19 +170,14 @@ static int segment_get(struct mica_packer *p, const struct mica_hoard *h, unsign
 		if (!s)
 			return mica_err_nomem(err);
 		s->job.kind = JOB_SEGMENT;
-		s->in = malloc(p->cluster_max);
-		s->out = malloc(room);
-		if (!s->in || !s->out) {
-			segment_free(s);
-			return mica_err_nomem(err);
-		}
 	}
 	s->hoard = h;
 	s->setting = (uint8_t)setting;
 	s->la = p->hoard.size;
 	s->len = 0;
 	s->count = 0;
-	s->out_len = 0;
+	s->cut_count = 0;
+	s->several = !h->data;
 	s->encode = false;
 	p->hoard.seg = s;
 	return 0;
@@ -194,16 +194,25 @@ void packer_segment_release(struct mica_packer *p, struct segment *s)
 static int segment_submit(struct mica_packer *p, bool last, struct mica_err *err)
 {
 	struct segment *s = p->hoard.seg;
+	unsigned long under_way = mica_pipe_submitted(p->pipe);
+	int ret = 0;
 
 	if (!s)
 		return 0;
 	p->hoard.seg = NULL;
+	s->last = last;
 	s->plain_fits = !s->encode && packer_plain_fits(p, s->la, s->len, last);
-	return packer_submit(p, s, err);
+	/* each is so much memory that there must not be more of them than workers, and one */
+	if (s->several && under_way > p->worker_count)
+		ret = mica_pipe_wait(p->pipe, under_way - p->worker_count, err);
+	if (!ret)
+		return packer_submit(p, s, err);
+	packer_segment_release(p, s);
+	return ret;
 }
 
 static int segment_part(struct mica_packer *p, const struct mica_hoard *h, unsigned int setting,
-			uint32_t off, uint32_t len, struct mica_err *err)
+			uint64_t off, uint32_t len, struct mica_err *err)
 {
 	struct segment *s;
 	int ret = p->hoard.seg ? 0 : segment_get(p, h, setting, err);
@@ -227,10 +236,13 @@ static int segment_part(struct mica_packer *p, const struct mica_hoard *h, unsig
 	return 0;
 }
 
-static uint32_t segment_most(const struct mica_packer *p, unsigned int setting)
+static uint32_t segment_most(const struct mica_packer *p, const struct mica_hoard *h,
+			     unsigned int setting)
 {
 	const struct packer_setting *set = &p->settings[setting];
 
+	if (!h->data)
+		return PACKER_SEGMENT_EXTENTS * set->extent;
 	return (uint32_t)mica_min(set->how.cluster, set->extent_max);
 }
 
@@ -243,8 +255,8 @@ static uint32_t segment_most(const struct mica_packer *p, unsigned int setting)
 static int segment_file(struct mica_packer *p, const struct mica_hoard *h,
 			const struct mica_hoard_file *f, struct mica_err *err)
 {
-	uint32_t most = segment_most(p, f->setting);
-	uint32_t off = f->off, left = f->len;
+	uint32_t most = segment_most(p, h, f->setting), left = f->len;
+	uint64_t off = f->off;
 	struct segment *s = p->hoard.seg;
 	int ret = 0;
 
@@ -281,7 +293,7 @@ static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, bool a
 	if (p->opts->compat.extents || !s)
 		return 0;
 	setting = s->setting;
-	most = segment_most(p, setting);
+	most = segment_most(p, h, setting);
 	far = away && most > MICA_EXTLIST_FAR + MICA_BLOCK;
 	la = s->la;
 	if (mica_round_up(end, MICA_BLOCK) - la > most) {
@@ -294,8 +306,7 @@ static int segment_pad(struct mica_packer *p, const struct mica_hoard *h, bool a
 		end = mica_max(end, la + MICA_EXTLIST_FAR);
 	end = mica_round_up(end, MICA_BLOCK);
 	while (!ret && p->hoard.size < end)
-		/* behind the hoard's bytes stands a block of zeros */
-		ret = segment_part(p, h, setting, h->cap,
+		ret = segment_part(p, h, setting, SEGMENT_ZEROS,
 				   (uint32_t)mica_min(end - p->hoard.size, MICA_BLOCK), err);
 	if (!ret && far)
 		p->hoard.seg->encode = true;
@@ -377,6 +388,7 @@ static int segments_make(struct mica_packer *p, struct mica_hoard *h, bool last,
 /* So few bytes that a packed inode would not pay: each file keeps its own, inline. */
 static int hoard_inline(struct mica_packer *p, struct mica_hoard *h, struct mica_err *err)
 {
+	unsigned char buf[PACKED_MIN];
 	int ret = 0;
 
 	for (uint32_t i = 0; !ret && i < h->count; i++) {
@@ -386,8 +398,13 @@ static int hoard_inline(struct mica_packer *p, struct mica_hoard *h, struct mica
 			continue;
 		f->inode->data.kind = MICA_DATA_FLAT;
 		f->inode->data.tail_len = f->len;
-		ret = mica_spool_write(p->spool, h->data + f->off, f->len,
-				       &f->inode->data.spool_off, err);
+		if (h->data)
+			memcpy(buf, h->data + f->off, f->len);
+		else
+			ret = mica_spool_read(p->pile.spool, buf, f->len, f->off, err);
+		if (!ret)
+			ret = mica_spool_write(p->spool, buf, f->len, &f->inode->data.spool_off,
+					       err);
 	}
 	return ret;
 }
@@ -413,20 +430,27 @@ static void twin_follow(struct mica_packer *p, struct mica_hoard_file *f, bool i
 		fragment_set(f, f->twin->data.fragment);
 }
 
-/* All of its files have been looked at, or are about to be. */
-static int hoard_empty(struct mica_packer *p, struct mica_hoard *h, bool last, struct mica_err *err)
+int packer_hoard_store(struct mica_packer *p, struct mica_hoard *h, bool last, struct mica_err *err)
 {
-	unsigned long *ticket = &p->hoard.tickets[h - p->hoard.hoards];
 	bool is_inline = last && hoard_is_small(p, h);
-	int ret = mica_pipe_wait(p->pipe, *ticket, err);
+	int ret = twins_find(p, h, err);
 
-	if (!ret)
-		ret = twins_find(p, h, err);
 	if (!ret)
 		ret = is_inline ? hoard_inline(p, h, err) : segments_make(p, h, last, err);
 	for (uint32_t i = 0; !ret && i < h->count; i++)
 		if (h->files[i].twin)
 			twin_follow(p, &h->files[i], is_inline);
+	return ret;
+}
+
+/* All of its files have been looked at, or are about to be. */
+static int hoard_empty(struct mica_packer *p, struct mica_hoard *h, bool last, struct mica_err *err)
+{
+	unsigned long *ticket = &p->hoard.tickets[h - p->hoard.hoards];
+	int ret = mica_pipe_wait(p->pipe, *ticket, err);
+
+	if (!ret)
+		ret = packer_hoard_store(p, h, last, err);
 	*ticket = mica_pipe_submitted(p->pipe);
 	p->hoard.full = NULL;
 	return ret;
@@ -451,7 +475,8 @@ static int hoard_change(struct mica_packer *p, struct mica_err *err)
 	return ret;
 }
 
-int packer_hoard_flush(struct mica_packer *p, struct mica_err *err)
+/* last: nothing comes behind it. */
+static int hoards_flush(struct mica_packer *p, bool last, struct mica_err *err)
 {
 	struct mica_hoard *h = p->hoard.cur;
 	int ret = 0;
@@ -462,5 +487,13 @@ int packer_hoard_flush(struct mica_packer *p, struct mica_err *err)
 	p->hoard.tickets[h - p->hoard.hoards] = mica_pipe_submitted(p->pipe);
 	if (!ret && p->hoard.full)
 		ret = hoard_empty(p, p->hoard.full, false, err);
-	return ret ? ret : hoard_empty(p, h, true, err);
+	return ret ? ret : hoard_empty(p, h, last, err);
+}
+
+int packer_hoard_flush(struct mica_packer *p, struct mica_err *err)
+{
+	bool pile = p->pile.hoard.count > 0;
+	int ret = hoards_flush(p, !pile, err);
+
+	return ret || !pile ? ret : packer_pile_flush(p, true, err);
 }

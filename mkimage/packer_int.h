@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the packer. A file takes one of three routes:
+ * Inside the packer. A file takes one of four routes:
  *
  *   pieces (packer.c): cut by offset; hashed, compressed, and taken back when the
  *     whole file was there already. What no extent can be shared with: everything
@@ -8,6 +8,9 @@
  *   hoard (packer_hoard.c): small files and tails wait in memory, are hashed and
  *     looked at in parallel, then laid out by likeness and cut into segments of
  *     the packed inode.
+ *   pile (packer_pile.c): the same for clusters that are so large that their encoded
+ *     bytes may exceed a kernel's limit: files of any size wait on disk until all of them
+ *     are there, and segments are encoded as so many extents as it takes.
  *   large (packer_large.c): files of a cluster or more; cut by content in
  *     parallel, compared with what is stored in stream order, and only what is
  *     new is compressed.
@@ -47,7 +50,8 @@ enum piece_mode {
 
 /* How files are compressed that have one number of the rules. */
 struct packer_setting {
-	struct mica_compression how;
+	struct mica_compression how; /* cluster: of what is no segment of several extents */
+	uint32_t extent;	     /* decoded bytes of an extent of such a segment; 0: none is */
 	uint8_t number;
 	bool slow; /* what looks like noise is compressed as quick says, if at all */
 	struct mica_codec_spec quick;
@@ -102,10 +106,24 @@ struct hoard_look {
 };
 
 struct segment_part {
-	uint32_t off, len; /* in the hoard */
+	uint64_t off; /* in the hoard; SEGMENT_ZEROS: nowhere */
+	uint32_t len;
 };
 
-/* Bytes of the hoard that are compressed as one. */
+#define SEGMENT_ZEROS UINT64_MAX
+
+/* A segment of the pile has so many extents of the cluster's size, or more of fewer bytes. */
+#define PACKER_SEGMENT_EXTENTS 3u
+
+/* A kernel takes 1 MiB of encoded pages, and an extent may begin inside the first one. */
+#define PACKER_ENCODED_MAX (EROFS_PCLUSTER_MAX - MICA_BLOCK)
+
+/* One extent of a segment. */
+struct segment_cut {
+	uint32_t len, out_len; /* out_len 0: plain */
+};
+
+/* Bytes of the hoard that are compressed as one extent, or as several. */
 struct segment {
 	struct job job;
 	struct segment *next_free;
@@ -115,10 +133,14 @@ struct segment {
 	uint8_t setting;
 	uint64_t la; /* in the packed inode */
 	uint32_t len;
+	bool several;	 /* extents */
+	bool last;	 /* of the packed inode */
 	bool encode;	 /* even if that does not pay */
 	bool plain_fits; /* may be stored plain */
 	unsigned char *in, *out;
-	uint32_t out_len; /* 0: plain */
+	uint32_t room; /* of in, and of out with what encoding may add */
+	struct segment_cut *cuts;
+	uint32_t cut_count, cut_cap;
 };
 
 /* What a worker found at the beginning of a slab, or behind the chunk before. */
@@ -224,6 +246,7 @@ struct zero_run {
 enum route {
 	ROUTE_PIECES,
 	ROUTE_HOARD,
+	ROUTE_PILE,
 	ROUTE_LARGE,
 };
 
@@ -239,6 +262,16 @@ struct packer_hoard {
 	bool used;		 /* some file needs the packed inode */
 	struct segment *seg;	 /* being gathered */
 	struct segment *free;	 /* under free_lock */
+};
+
+/* The pile. */
+struct packer_pile {
+	struct mica_hoard hoard; /* its bytes are in the spool; no files: there is no pile */
+	struct mica_spool *spool;
+	/* of the file that comes */
+	struct mica_keyhash *hash;
+	unsigned char head[MICA_SKETCH_MAX];
+	uint32_t head_len;
 };
 
 /* The large route. */
@@ -276,6 +309,7 @@ struct mica_packer {
 	struct packer_setting *settings;
 	unsigned int setting_count;
 	uint32_t cluster_max, extent_max; /* of all settings */
+	uint32_t pile_extent;		  /* the largest of a segment of several; 0: none is */
 	uint32_t batch_size;		  /* bytes of batch->in and batch->out */
 	uint64_t data_start;		  /* of the image, where the packer began */
 
@@ -284,6 +318,8 @@ struct mica_packer {
 	struct batch *batch;	    /* being filled */
 	struct mica_tinode *inode;
 	const struct packer_setting *set; /* of that inode */
+	uint64_t name_kind;		  /* what its name says */
+	bool sparse;			  /* much of it is holes */
 	uint64_t size, fed;
 	uint64_t bytes_in, bytes_dup; /* dup: of the hoard and of large files */
 	uint32_t piece_len;	      /* bytes of the piece being filled, 0: none begun */
@@ -295,6 +331,7 @@ struct mica_packer {
 	uint64_t tail_from; /* bytes from here on go into the hoard */
 	uint64_t plan_end;  /* where the slab that is planned ends in its file */
 	struct packer_hoard hoard;
+	struct packer_pile pile;
 	struct packer_large large;
 	struct packer_known known;
 	pthread_mutex_t free_lock;
@@ -343,7 +380,8 @@ void packer_known_free(struct mica_packer *p);
 void packer_known_use(struct mica_packer *p, const struct mica_tinode *twin);
 bool packer_piece_is_zeros(const struct mica_packer *p, uint32_t cluster, bool first,
 			   const unsigned char *in, uint32_t len);
-/* The digest that a file of the hoard is found by. */
+/* The digest that a file of the hoard is found by; begin: what comes before its bytes. */
+void packer_hoard_digest_begin(struct mica_keyhash *h);
 int packer_hoard_digest(struct mica_keyhash *h, const unsigned char *data, uint32_t len,
 			uint8_t out[MICA_DIGEST], struct mica_err *err);
 /* An extent that files may share; its number is that of mica_extindex_begin(). */
@@ -367,6 +405,20 @@ int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_e
 void packer_segment_release(struct mica_packer *p, struct segment *s);
 /* After the last segment: the packed inode is whole. */
 int packer_packed_publish(struct mica_packer *p, struct mica_err *err);
+
+/* The pile: the same. */
+int packer_pile_init(struct mica_packer *p, struct mica_err *err);
+void packer_pile_free(struct mica_packer *p);
+int packer_pile_begin(struct mica_packer *p, struct mica_err *err);
+int packer_pile_add(struct mica_packer *p, const void *buf, uint64_t len, struct mica_err *err);
+int packer_pile_end(struct mica_packer *p, struct mica_err *err);
+/* Everything in it leaves for the packed inode; last: nothing comes behind it. */
+int packer_pile_flush(struct mica_packer *p, bool last, struct mica_err *err);
+/* Threads that leave the memory that may be used for the rest, when each has a segment. */
+unsigned int packer_pile_jobs(const struct mica_packer *p);
+/* All files that wait in h become parts of the packed inode. */
+int packer_hoard_store(struct mica_packer *p, struct mica_hoard *h, bool last,
+		       struct mica_err *err);
 
 /* Large files: the same. */
 int packer_large_init(struct mica_packer *p, struct mica_err *err);
@@ -414,6 +466,8 @@ int packer_encode(struct mica_packer *p, struct packer_worker *w, unsigned int s
 int packer_extent_write(struct mica_packer *p, unsigned int setting, const unsigned char *in,
 			uint32_t len, const unsigned char *out, uint32_t out_len, struct placed *at,
 			struct mica_err *err);
+/* Whether what was compressed is worth it. */
+bool packer_encoding_pays(const struct mica_packer *p, uint32_t len, uint32_t out_len);
 /* p->cur is whole: what inode->data says of it. */
 int packer_file_publish(struct mica_packer *p, enum piece_mode mode, struct mica_tinode *inode,
 			struct mica_err *err);

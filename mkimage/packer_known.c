@@ -44,6 +44,8 @@ int mica_packer_known_begin(struct mica_packer *p, const char *path, uint64_t si
 		return ret;
 	packer_route(p, size, 0);
 	*bytes = p->route != ROUTE_LARGE;
+	if (p->route == ROUTE_PILE)
+		packer_hoard_digest_begin(p->known.file);
 	p->known.fill = 0;
 	p->known.zeros = 0;
 	p->known.first = true;
@@ -95,6 +97,10 @@ int mica_packer_known_write(struct mica_packer *p, const void *buf, size_t len,
 	const unsigned char *from = buf;
 	int ret = 0;
 
+	if (p->route == ROUTE_PILE) {
+		mica_keyhash_add(k->file, buf, len);
+		return 0;
+	}
 	while (!ret && len) {
 		uint32_t n = (uint32_t)mica_min(len, p->set->how.cluster - k->fill);
 
@@ -114,6 +120,12 @@ int mica_packer_known_zeros(struct mica_packer *p, uint64_t len, struct mica_err
 	uint32_t cluster = p->set->how.cluster;
 	int ret = 0;
 
+	while (p->route == ROUTE_PILE && len) {
+		uint64_t n = mica_min(len, MICA_ZERO_EXTENT);
+
+		mica_keyhash_add(k->file, p->zero_buf, n);
+		len -= n;
+	}
 	while (!ret && len) {
 		uint64_t whole = k->fill ? 0 : len - len % cluster;
 		uint32_t n = (uint32_t)mica_min(len, cluster - k->fill);
@@ -140,7 +152,9 @@ int mica_packer_known_end(struct mica_packer *p, const struct mica_tinode *inode
 	uint8_t digest[MICA_DIGEST];
 	int ret;
 
-	if (p->route == ROUTE_HOARD) {
+	if (p->route == ROUTE_PILE) {
+		ret = mica_keyhash_end(k->file, digest, err);
+	} else if (p->route == ROUTE_HOARD) {
 		ret = packer_hoard_digest(k->file, k->buf, k->fill, digest, err);
 	} else {
 		ret = k->fill ? piece_add(p, err) : 0;

@@ -20,11 +20,16 @@ static void setting_set(struct mica_packer *p, unsigned int i, const struct mica
 	struct packer_setting *s = &p->settings[i];
 
 	s->how = *how;
+	if (how->cluster > MICA_CLUSTER_PLAIN) {
+		s->extent = how->cluster;
+		s->how.cluster = MICA_CLUSTER_PLAIN;
+		p->pile_extent = (uint32_t)mica_max(p->pile_extent, s->extent);
+	}
 	s->number = (uint8_t)i;
 	s->slow = packer_quick_find(&how->codec, &s->quick);
-	s->extent_max = packer_extent_max(&p->opts->compat, how->cluster);
-	mica_gear_init(&s->gear, how->cluster);
-	p->cluster_max = (uint32_t)mica_max(p->cluster_max, how->cluster);
+	s->extent_max = packer_extent_max(&p->opts->compat, s->how.cluster);
+	mica_gear_init(&s->gear, s->how.cluster);
+	p->cluster_max = (uint32_t)mica_max(p->cluster_max, s->how.cluster);
 	p->extent_max = (uint32_t)mica_max(p->extent_max, s->extent_max);
 }
 
@@ -68,8 +73,9 @@ int packer_codec(struct mica_packer *p, struct packer_worker *w, unsigned int se
 	int ret = 0;
 
 	if (!*codec)
-		ret = mica_compressor_new(noise ? &s->quick : &s->how.codec,
-					  mica_max(s->how.cluster, s->extent_max), codec, err);
+		ret = mica_compressor_new(
+			noise ? &s->quick : &s->how.codec,
+			mica_max(mica_max(s->how.cluster, s->extent_max), s->extent), codec, err);
 	*out = *codec;
 	return ret;
 }

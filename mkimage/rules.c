@@ -9,13 +9,12 @@
 #include "data.h"
 
 #define CLUSTER_MIN MICA_BLOCK
-#define CLUSTER_MAX (1u << 20)
 #define CLUSTER_KEY ",cluster="
 
 int mica_cluster_parse(const char *text, uint32_t *out, struct mica_err *err)
 {
 	uint64_t v;
-	int ret = mica_opt_size(text, CLUSTER_MIN, CLUSTER_MAX, &v, err);
+	int ret = mica_opt_size(text, CLUSTER_MIN, MICA_CLUSTER_MAX, &v, err);
 
 	if (!ret && v % MICA_BLOCK)
 		return mica_err_set(err, MICA_E_USAGE, "%s is not a multiple of %u bytes", text,

@@ -14,7 +14,7 @@
 
 struct mica_compression {
 	struct mica_codec_spec codec;
-	uint32_t cluster; /* bytes of input compressed as one; multiple of 4 KiB, up to 1 MiB */
+	uint32_t cluster; /* bytes of input compressed as one; a multiple of 4 KiB */
 };
 
 struct mica_rule {
@@ -43,7 +43,11 @@ void mica_rules_free(struct mica_rules *r);
 int mica_rules_find(const struct mica_rules *r, const char *path, unsigned int *number,
 		    struct mica_err *err);
 
-/* A cluster size: a multiple of 4K, up to 1M. */
+/* Clusters up to here can be encoded, or be stored plain, whatever is in them. */
+#define MICA_CLUSTER_PLAIN (1u << 20)
+#define MICA_CLUSTER_MAX   (8u << 20) /* lzma's window; kernels take 12 MiB */
+
+/* A cluster size: a multiple of 4K, up to 8M. */
 int mica_cluster_parse(const char *text, uint32_t *out, struct mica_err *err);
 
 #endif

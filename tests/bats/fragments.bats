@@ -279,3 +279,35 @@ grown() {
   run -0 "$MICA" dump two
   assert_lacks chunked_file
 }
+
+# One file that would be larger than a cluster of 1M, and noise that is stored plain.
+best_tree() {
+  shared_tree
+  { cat src/large/first; noise 1200000 5; text 2500000 6; } >src/large/mixed
+  cp src/large/mixed src/large/mixed.twin
+  truncate -s 100M src/large/sparse
+  printf end >>src/large/sparse
+  find src -exec touch -hd '2021-02-03 04:05:06' {} +
+}
+
+@test "--best: the same tree for every reader, the same bytes with any number of jobs" {
+  require_root
+  require_fuse
+  best_tree
+  local compat
+  for compat in 6.12 6.17; do
+    mkimage --best --compat $compat -j8 --memory 4G $compat src
+    kernel_is $compat || continue
+    seen_as_source $compat
+  done
+  mkimage --best -j1 --memory 4G one src
+  cmp one 6.17
+}
+
+@test "-C of more than 1M: extents decode to more, and encode to no more than a kernel takes" {
+  best_tree
+  mkimage -z zstd:3 -C 4M --compat 6.15 four src
+  mkimage -z zstd:3 -C 1M --compat 6.15 one src
+  seen_as_source four
+  [ "$(stat -c %s four)" -lt "$(stat -c %s one)" ]
+}

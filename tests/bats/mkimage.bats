@@ -675,7 +675,7 @@ P
 -z lz4:5|lz4
 -C 5000|5000
 -C 2K|2K
--C 2M|2M
+-C 9M|9M
 -C 8Q|8Q
 -j 0|0
 -j many|many

@@ -205,17 +205,51 @@ static void clusters(void **state)
 	assert_int_equal(o.build.cluster, 1 << 20);
 	good("-C64k");
 	assert_int_equal(o.build.cluster, 64 << 10);
-	bad("-C 3K", "option -C: 3K is not within 4096..1048576 bytes");
-	bad("-C 2M", "option -C: 2M is not within 4096..1048576 bytes");
+	bad("-C 3K", "option -C: 3K is not within 4096..8388608 bytes");
+	good("-C 8M");
+	assert_int_equal(o.build.cluster, 8 << 20);
+	bad("-C 9M", "option -C: 9M is not within 4096..8388608 bytes");
+	bad("-C 2M --compat 5.17", "clusters of more than 1M need Linux 6.1, but the image must "
+				   "mount on 5.17 (--compat)");
+	bad("--compress-rule '*=lz4,cluster=2M' --fragments=off",
+	    "clusters of more than 1M are shared by files, which --fragments=off excludes");
 	bad("-C 13000", "option -C: 13000 is not a multiple of 4096 bytes");
 	good("-C 12K");
 	bad("--cluster=", "option --cluster: '' is not a size (a number, with K, M, G or T)");
 	bad("--cluster=-4K", "option --cluster: '-4K' is not a size (a number, with K, M, G or T)");
 	bad("-C 4KB", "option -C: '4KB' is not a size (a number, with K, M, G or T)");
 	bad("-C 18446744073709551616",
-	    "option -C: 18446744073709551616 is not within 4096..1048576 bytes");
+	    "option -C: 18446744073709551616 is not within 4096..8388608 bytes");
 	bad("-C 18014398509481985K",
-	    "option -C: 18014398509481985K is not within 4096..1048576 bytes");
+	    "option -C: 18014398509481985K is not within 4096..8388608 bytes");
+}
+
+/* --best says what nothing else says. */
+static void best(void **state)
+{
+	(void)state;
+	good("--best");
+	assert_int_equal(o.build.cluster, 8 << 20);
+	assert_int_equal(o.build.meta_cluster, 1 << 20);
+	assert_int_equal(o.build.compat.kernel, 6017);
+	assert_int_equal(o.build.codec.alg, EROFS_ALG_LZMA);
+	assert_int_equal(o.build.codec.level, 9);
+	assert_true(o.build.codec.extreme);
+	good("-z zstd:22 -C 64K --compat 6.12 --metadata-cluster none --best");
+	assert_int_equal(o.build.cluster, 64 << 10);
+	assert_int_equal(o.build.meta_cluster, 0);
+	assert_int_equal(o.build.compat.kernel, 6012);
+	assert_int_equal(o.build.codec.alg, EROFS_ALG_ZSTD);
+	assert_int_equal(o.build.codec.level, 22);
+	/* what has no packed inode has no larger clusters; what has no lzma has lz4 */
+	good("--best --fragments=off");
+	assert_int_equal(o.build.cluster, 1 << 20);
+	good("--best --compat 5.15");
+	assert_int_equal(o.build.cluster, 1 << 20);
+	assert_int_equal(o.build.codec.alg, EROFS_ALG_LZ4);
+	assert_true(o.build.codec.lz4hc);
+	bad("--best --tar-index", "--tar-index compresses nothing, so -z, -C, --best, "
+				  "--metadata-cluster and --fragments have no use beside it");
 }
 
 static void jobs(void **state)
@@ -376,6 +410,7 @@ int main(void)
 		TEST(metadata_clusters),
 		TEST(bad_compat),
 		TEST(clusters),
+		TEST(best),
 		TEST(jobs),
 		TEST(codecs),
 		TEST(labels_and_uuids),

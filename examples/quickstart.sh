@@ -95,6 +95,7 @@ unpack_tarball() {
 
   mkdir "$work/source"
   touch "$work/now"
+  sleep 0.05 # a tick of the clock that files get their times from
   tar -C "$work/source" -xf "$1" --wildcards '.wh.*' '*/.wh.*' 2>/dev/null || true
   find "$work/source" -name '.wh.*' -prune -exec rm -rf {} +
   tar -C "$work/source" "${how[@]}" --exclude='.wh.*' -xf "$1"

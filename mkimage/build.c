@@ -15,7 +15,7 @@
 #include "tarindex.h"
 #include "verify.h"
 
-#define AHEAD_PART 8u /* of the memory that may be used, for layers that come next */
+#define AHEAD_PART 32u /* of the memory that may be used, for layers that come next */
 
 /* Files of layers are referred to; what cannot be is copied. */
 struct build_refer {

@@ -15,8 +15,11 @@
 #define BEST_CODEC_OLD	"lz4hc:12" /* where the kernel does not read lzma */
 #define BEST_COMPAT	"6.17"
 #define JOBS_MAX	256u
-#define JOBS_DEFAULT	64u	   /* more would need more memory than the default allows */
-#define ID_MAX		4294967294 /* the one above means "none" to the kernel */
+#define JOBS_DEFAULT	64u /* more would need more memory than the default allows */
+/* Of those that compress about as fast as one thread reads: more would take memory alone. */
+#define JOBS_FAST 6u
+#define ZSTD_FAST 5
+#define ID_MAX	  4294967294 /* the one above means "none" to the kernel */
 
 static int set_codec(void *ctx, const char *value, struct mica_err *err)
 {
@@ -353,7 +356,8 @@ const struct mica_opt mica_mkimage_opts[] = {
 	{"memory", 0, "SIZE",
 	 "memory to use at most, besides 256 bytes and the name for each entry (default: 512M)",
 	 set_memory},
-	{"jobs", 'j', "N", "threads that compress (default: one for each CPU, at most 64)",
+	{"jobs", 'j', "N",
+	 "threads that compress (default: one for each CPU, at most 64, and 6 for what is fast)",
 	 set_jobs},
 	{"compat", 0, "VERSION",
 	 "the oldest Linux that must mount the image, 5.15 or later (default: " MICA_COMPAT_DEFAULT
@@ -434,6 +438,14 @@ static unsigned int cpu_count(void)
 	n = sched_getaffinity(0, sizeof(set), &set) < 0 ? sysconf(_SC_NPROCESSORS_ONLN)
 							: CPU_COUNT(&set);
 	return n < 1 ? 1 : (unsigned int)mica_min(JOBS_DEFAULT, (uint64_t)n);
+}
+
+static unsigned int jobs_default(const struct mica_codec_spec *codec)
+{
+	bool fast = codec->none || (codec->alg == EROFS_ALG_LZ4 && !codec->lz4hc) ||
+		    (codec->alg == EROFS_ALG_ZSTD && codec->level <= ZSTD_FAST);
+
+	return (unsigned int)mica_min(cpu_count(), fast ? JOBS_FAST : JOBS_DEFAULT);
 }
 
 /* Reproducible builds: files newer than this did not come from the source. */
@@ -525,7 +537,6 @@ static int options_default(struct mica_mkimage_options *o, struct mica_err *err)
 				.meta_cluster = META_DEFAULT,
 				.fragments = MICA_FRAGMENTS_SMALL,
 				.memory = MEMORY_DEFAULT,
-				.jobs = cpu_count(),
 				.apply = {.uid = -1, .gid = -1},
 			},
 	};
@@ -632,6 +643,8 @@ int mica_mkimage_options_parse(struct mica_mkimage_options *o, int argc, char **
 	if (!ret && !o->codec)
 		ret = mica_codec_spec_parse(mica_compat_default_alg(&o->build.compat),
 					    &o->build.codec, err);
+	if (!ret && !o->build.jobs)
+		o->build.jobs = jobs_default(&o->build.codec);
 	if (!ret)
 		ret = mica_compat_check_alg(&o->build.compat, &o->build.codec, err);
 	if (!ret && o->fragments && !o->build.compat.fragments &&
@@ -668,6 +681,8 @@ int mica_merge_options_parse(struct mica_mkimage_options *o, int argc, char **ar
 	o->build.apply.overlay_input = true;
 	if (!ret)
 		ret = mica_opt_parse(mica_merge_opts, o, argc, argv, operands, &help, err);
+	if (!o->build.jobs)
+		o->build.jobs = jobs_default(&o->build.codec);
 	if (!ret && *operands < 2)
 		ret = mica_err_set(err, MICA_E_USAGE,
 				   "an IMAGE and at least one LAYER are needed (see --help)");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "lib/util.h"
@@ -45,8 +46,12 @@ static char *module_find(void)
 {
 	static const char *const places[] = {"", "/../" MICA_MODULE_DIR};
 	cleanup_free char *program = realpath("/proc/self/exe", NULL);
+	const char *called = (const char *)getauxval(AT_EXECFN);
 	char *path;
 
+	/* without /proc, as the kernel was asked to run it */
+	if (!program && called)
+		program = realpath(called, NULL);
 	for (size_t i = 0; program && i < sizeof(places) / sizeof(places[0]); i++) {
 		int len = (int)(strrchr(program, '/') - program);
 

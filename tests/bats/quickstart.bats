@@ -24,6 +24,19 @@ make_tarball() {
   tar_of tree layer.tar
 }
 
+@test "quickstart: in a clone, where nothing was built" {
+  require_root
+  require_fuse
+  [ -z "${SANITIZED:-}" ] || skip "the build is not the one that is tested"
+  make_tarball
+  mkdir clone scratch
+  (cd "$ROOT" && git -c safe.directory='*' ls-files -z | tar --null -T - -cf -) | tar -C clone -xf -
+  run --separate-stderr env -u BUILD TMPDIR="$PWD/scratch" clone/examples/quickstart.sh layer.tar
+  rmdir scratch
+  assert_status 0
+  assert_has "the FUSE mount equals the source"
+}
+
 @test "quickstart: a tarball is built, mounted by FUSE and by the kernel, compared, cleaned up" {
   require_root
   require_fuse

@@ -9,7 +9,8 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 MICA=${MICA:-$ROOT/build/test-gcc/mica}
 TOOLS=${TOOLS:-$ROOT/build/test-gcc/tests/tools}
 work=$(mktemp -d)
-number=0 failed=0
+# shellcheck source=tests/full/lib.sh
+. "$ROOT/tests/full/lib.sh"
 
 leave() {
   local dir
@@ -30,20 +31,6 @@ graphroot = "$work/graph"
 runroot = "$work/run"
 E
 export CONTAINERS_STORAGE_CONF=$work/storage.conf
-
-# check NAME COMMAND...: one case
-check() {
-  local name=$1 output
-  shift
-  number=$((number + 1))
-  if output=$("$@" 2>&1); then
-    echo "ok $number $name"
-  else
-    failed=1
-    echo "not ok $number $name"
-    head -c 4000 <<<"$output" | sed 's/^/# /'
-  fi
-}
 
 # A base of the machine's own files, and a layer that changes, removes and links.
 make_images() {

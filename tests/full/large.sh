@@ -9,7 +9,8 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 MICA=${MICA:-$ROOT/build/test-gcc/mica}
 TOOLS=${TOOLS:-$ROOT/build/test-gcc/tests/tools}
 work=$(mktemp -d)
-number=0 failed=0
+# shellcheck source=tests/full/lib.sh
+. "$ROOT/tests/full/lib.sh"
 
 leave() {
   mountpoint -q "$work/mnt" && umount -l "$work/mnt"
@@ -17,20 +18,6 @@ leave() {
 }
 trap leave EXIT
 mkdir "$work/mnt"
-
-# check NAME COMMAND...: one case
-check() {
-  local name=$1 output
-  shift
-  number=$((number + 1))
-  if output=$("$@" 2>&1); then
-    echo "ok $number $name"
-  else
-    failed=1
-    echo "not ok $number $name"
-    head -c 4000 <<<"$output" | sed 's/^/# /'
-  fi
-}
 
 build() { # build CORPUS OPTION...: within the memory bound
   local name=$1 kib limit

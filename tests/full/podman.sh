@@ -7,7 +7,8 @@ set -uo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 MICA=$(realpath "${MICA:-$ROOT/build/test-gcc/mica}")
 work=$(mktemp -d)
-number=0 failed=0
+# shellcheck source=tests/full/lib.sh
+. "$ROOT/tests/full/lib.sh"
 
 leave() {
   podman rm -af -t 0 >/dev/null 2>&1
@@ -36,20 +37,6 @@ runtime = "runc"
 E
 export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
 run=(podman run --pull=never --network=none)
-
-# check NAME COMMAND...: one case
-check() {
-  local name=$1 output
-  shift
-  number=$((number + 1))
-  if output=$("$@" 2>&1); then
-    echo "ok $number $name"
-  else
-    failed=1
-    echo "not ok $number $name"
-    head -c 4000 <<<"$output" | sed 's/^/# /'
-  fi
-}
 
 # differs TEXT: for an output that is not what was expected
 differs() {
@@ -81,7 +68,7 @@ busybox cat ln ls mkdir mv rm sh
 
 differences() {
   local out
-  out=$(podman diff one | grep -v ' /etc$')
+  out=$(podman diff one | grep -v ' /etc$' | sort)
   [ "$out" = "A /again
 A /again/new
 A /again/numbers

@@ -20,7 +20,7 @@ declare -A packages=(
 declare -A needs=([build]='build' [quickstart]='build quickstart' [test]='build test'
   [full]='build test full' [bench]='build bench' [npm]='npm')
 
-list=false missing=()
+list=false missing=() seen=' '
 if [ "${1:-}" = --list ]; then
   list=true
   shift
@@ -32,6 +32,8 @@ for target; do
   }
   for group in ${needs[$target]}; do
     for package in ${packages[$group]}; do
+      [[ $seen != *" $package "* ]] || continue
+      seen+="$package "
       if $list; then
         echo "$package"
         continue

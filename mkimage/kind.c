@@ -67,3 +67,13 @@ uint64_t mica_kind(uint64_t name, const unsigned char *head, size_t len)
 {
 	return (uint64_t)head_kind(head, len) << KIND_SHIFT | (name & ((1ull << KIND_SHIFT) - 1));
 }
+
+unsigned int mica_kind_class(uint64_t kind)
+{
+	return (unsigned int)(kind >> KIND_SHIFT);
+}
+
+bool mica_kind_is_packed(uint64_t kind)
+{
+	return mica_kind_class(kind) == KIND_PACKED;
+}

@@ -6,6 +6,7 @@
 #ifndef MICA_MKIMAGE_KIND_H
 #define MICA_MKIMAGE_KIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,5 +15,11 @@ uint64_t mica_kind_name(const char *path);
 
 /* Together with the first len bytes: a number, the same for files of a kind. */
 uint64_t mica_kind(uint64_t name, const unsigned char *head, size_t len);
+
+/* Kinds of one class may be mixed: all texts, all programs. */
+unsigned int mica_kind_class(uint64_t kind);
+
+/* What is compressed already is like nothing else. */
+bool mica_kind_is_packed(uint64_t kind);
 
 #endif

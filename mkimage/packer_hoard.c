@@ -375,8 +375,13 @@ static int segments_make_setting(struct mica_packer *p, struct mica_hoard *h, ui
 static int segments_make(struct mica_packer *p, struct mica_hoard *h, bool last,
 			 struct mica_err *err)
 {
-	uint32_t first = mica_hoard_order(h);
+	uint32_t first = MICA_HOARD_END;
 	int ret = 0;
+
+	if (h == &p->pile.hoard)
+		ret = packer_pile_order(p, &first, err);
+	else
+		first = mica_hoard_order(h);
 
 	for (unsigned int s = 0; !ret && s < p->setting_count; s++)
 		ret = segments_make_setting(p, h, first, s, err);

@@ -34,6 +34,7 @@
 #include "extlist.h"
 #include "gear.h"
 #include "hoard.h"
+#include "likeness.h"
 #include "outfile.h"
 #include "packer.h"
 #include "rules.h"
@@ -270,6 +271,7 @@ struct packer_pile {
 	struct mica_spool *spool;
 	/* of the file that comes */
 	struct mica_keyhash *hash;
+	struct mica_likeness *likeness;
 	unsigned char head[MICA_SKETCH_MAX];
 	uint32_t head_len;
 };
@@ -412,6 +414,8 @@ void packer_pile_free(struct mica_packer *p);
 int packer_pile_begin(struct mica_packer *p, struct mica_err *err);
 int packer_pile_add(struct mica_packer *p, const void *buf, uint64_t len, struct mica_err *err);
 int packer_pile_end(struct mica_packer *p, struct mica_err *err);
+/* Chain its files in the order in which they are to be stored. */
+int packer_pile_order(struct mica_packer *p, uint32_t *first, struct mica_err *err);
 /* Everything in it leaves for the packed inode; last: nothing comes behind it. */
 int packer_pile_flush(struct mica_packer *p, bool last, struct mica_err *err);
 /* Threads that leave the memory that may be used for the rest, when each has a segment. */

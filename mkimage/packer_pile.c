@@ -10,6 +10,7 @@
 #define FILES_MIN  (1u << 14)
 #define FILES_MAX  (1u << 22)
 #define FILES_PART 8u /* of the memory that may be used, for what is known of them */
+#define ORDER_PART 6u /* of it, for putting them in order */
 #define FILE_COST  (sizeof(struct mica_hoard_file) + 2 * MICA_SKETCH * sizeof(uint32_t))
 
 /* lzma's tables for each byte of its window, and all that another compressor needs. */
@@ -28,6 +29,8 @@ int packer_pile_init(struct mica_packer *p, struct mica_err *err)
 	ret = mica_hoard_init_disk(&p->pile.hoard, files, err);
 	if (!ret)
 		ret = mica_keyhash_new(p->hash_key, &p->pile.hash, err);
+	if (!ret)
+		ret = mica_likeness_new(p->opts->memory / ORDER_PART, &p->pile.likeness, err);
 	return ret ? ret : mica_spool_new(mica_outfile_path(p->out), &p->pile.spool, err);
 }
 
@@ -35,6 +38,7 @@ void packer_pile_free(struct mica_packer *p)
 {
 	mica_hoard_free(&p->pile.hoard);
 	mica_keyhash_free(p->pile.hash);
+	mica_likeness_free(p->pile.likeness);
 	mica_spool_free(p->pile.spool);
 }
 
@@ -42,7 +46,7 @@ unsigned int packer_pile_jobs(const struct mica_packer *p)
 {
 	/* of a segment, decoded and encoded; one is on its way beside those of the threads */
 	uint64_t segment = 2ull * PACKER_SEGMENT_EXTENTS * p->pile_extent;
-	uint64_t memory = p->opts->memory - p->opts->memory / FILES_PART, tables = 0;
+	uint64_t memory = p->opts->memory, tables = 0;
 
 	if (!p->pile_extent)
 		return p->opts->jobs;
@@ -53,6 +57,7 @@ unsigned int packer_pile_jobs(const struct mica_packer *p)
 		tables += lzma ? (uint64_t)LZMA_TABLES * mica_codec_lzma_dict(s->extent)
 			       : COMPRESSOR_TABLES;
 	}
+	memory -= memory / FILES_PART + memory / ORDER_PART;
 	memory -= mica_min(memory, segment);
 	return (unsigned int)mica_max(1, mica_min(p->opts->jobs, memory / (segment + tables)));
 }
@@ -66,6 +71,7 @@ int packer_pile_begin(struct mica_packer *p, struct mica_err *err)
 		return ret;
 	h->files[h->count] = (struct mica_hoard_file){
 		.inode = p->inode,
+		.number = h->count,
 		.setting = p->set->number,
 		.len = (uint32_t)p->size,
 	};
@@ -87,7 +93,7 @@ static int pile_add(struct mica_packer *p, const void *buf, size_t len, struct m
 	pile->head_len += (uint32_t)n;
 	mica_keyhash_add(pile->hash, buf, len);
 	p->fed += len;
-	return ret;
+	return ret ? ret : mica_likeness_add(pile->likeness, &p->set->gear, buf, len, err);
 }
 
 int packer_pile_add(struct mica_packer *p, const void *buf, uint64_t len, struct mica_err *err)
@@ -109,11 +115,21 @@ int packer_pile_end(struct mica_packer *p, struct mica_err *err)
 {
 	struct packer_pile *pile = &p->pile;
 	struct mica_hoard_file *f = &pile->hoard.files[pile->hoard.count++];
+	int ret;
 
 	pile->hoard.used += f->len;
 	f->kind = mica_kind(p->name_kind, pile->head, pile->head_len);
-	mica_gear_sketch(&p->set->gear, pile->head, pile->head_len, &f->sketch);
-	return mica_keyhash_end(pile->hash, f->digest, err);
+	ret = mica_likeness_end(pile->likeness, !mica_kind_is_packed(f->kind), err);
+	return ret ? ret : mica_keyhash_end(pile->hash, f->digest, err);
+}
+
+int packer_pile_order(struct mica_packer *p, uint32_t *first, struct mica_err *err)
+{
+	struct mica_hoard *h = &p->pile.hoard;
+
+	mica_hoard_sort(h);
+	/* what is encoded as one extent: its bytes are limited by the kernel's pcluster, too */
+	return mica_likeness_order(p->pile.likeness, h, p->pile_extent / 2, first, err);
 }
 
 int packer_pile_flush(struct mica_packer *p, bool last, struct mica_err *err)
@@ -121,9 +137,9 @@ int packer_pile_flush(struct mica_packer *p, bool last, struct mica_err *err)
 	struct packer_pile *pile = &p->pile;
 	int ret, drained;
 
-	mica_hoard_sort(&pile->hoard);
 	ret = packer_hoard_store(p, &pile->hoard, last, err);
 	mica_hoard_clear(&pile->hoard);
+	mica_likeness_clear(pile->likeness);
 	/* no worker may read the file when it goes, not even after a failure */
 	drained = mica_pipe_drain(p->pipe, ret ? NULL : err);
 	if (!ret)

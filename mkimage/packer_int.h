@@ -114,7 +114,7 @@ struct segment_part {
 #define SEGMENT_ZEROS UINT64_MAX
 
 /* A segment of the pile has so many extents of the cluster's size, or more of fewer bytes. */
-#define PACKER_SEGMENT_EXTENTS 3u
+#define PACKER_SEGMENT_EXTENTS 8u
 
 /* A kernel takes 1 MiB of encoded pages, and an extent may begin inside the first one. */
 #define PACKER_ENCODED_MAX (EROFS_PCLUSTER_MAX - MICA_BLOCK)
@@ -139,7 +139,7 @@ struct segment {
 	bool encode;	 /* even if that does not pay */
 	bool plain_fits; /* may be stored plain */
 	unsigned char *in, *out;
-	uint32_t room; /* of in, and of out with what encoding may add */
+	uint32_t room; /* for so many bytes, and in out for what encoding may add */
 	struct segment_cut *cuts;
 	uint32_t cut_count, cut_cap;
 };

@@ -44,8 +44,8 @@ void packer_pile_free(struct mica_packer *p)
 
 unsigned int packer_pile_jobs(const struct mica_packer *p)
 {
-	/* of a segment, decoded and encoded; one is on its way beside those of the threads */
-	uint64_t segment = 2ull * PACKER_SEGMENT_EXTENTS * p->pile_extent;
+	/* of a segment encoded, and one extent; one is on its way beside those of the threads */
+	uint64_t segment = (PACKER_SEGMENT_EXTENTS + 1ull) * p->pile_extent;
 	uint64_t memory = p->opts->memory, tables = 0;
 
 	if (!p->pile_extent)
@@ -57,7 +57,8 @@ unsigned int packer_pile_jobs(const struct mica_packer *p)
 		tables += lzma ? (uint64_t)LZMA_TABLES * mica_codec_lzma_dict(s->extent)
 			       : COMPRESSOR_TABLES;
 	}
-	memory -= memory / FILES_PART + memory / ORDER_PART;
+	/* files are in order before segments are encoded: but for samples, that room is free */
+	memory -= memory / FILES_PART + memory / ORDER_PART / 4;
 	memory -= mica_min(memory, segment);
 	return (unsigned int)mica_max(1, mica_min(p->opts->jobs, memory / (segment + tables)));
 }

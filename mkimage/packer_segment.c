@@ -24,7 +24,8 @@ static int segment_room(const struct mica_packer *p, struct segment *s, struct m
 	free(s->in);
 	free(s->out);
 	s->room = 0;
-	s->in = malloc(room);
+	/* of several, one at a time */
+	s->in = malloc(mica_max(p->cluster_max, s->several ? p->pile_extent : s->len));
 	/* one of several is encoded with all the room that an extent may take */
 	s->out = malloc(packer_encoded_room(room) + PACKER_ENCODED_MAX);
 	if (!s->in || !s->out)
@@ -33,22 +34,28 @@ static int segment_room(const struct mica_packer *p, struct segment *s, struct m
 	return 0;
 }
 
-static int segment_gather(struct mica_packer *p, struct segment *s, struct mica_err *err)
+/* Its bytes at..at + len. */
+static int segment_gather(struct mica_packer *p, struct segment *s, uint32_t at, uint32_t len,
+			  struct mica_err *err)
 {
-	uint32_t len = 0;
+	unsigned char *in = s->in;
 	int ret = 0;
 
-	for (uint32_t i = 0; !ret && i < s->count; i++) {
+	for (uint32_t i = 0; !ret && len; i++) {
 		const struct segment_part *part = &s->parts[i];
+		uint32_t n = (uint32_t)mica_min(part->len - mica_min(at, part->len), len);
 
-		if (part->off == SEGMENT_ZEROS)
-			memset(s->in + len, 0, part->len);
+		if (!n)
+			; /* all of it is before */
+		else if (part->off == SEGMENT_ZEROS)
+			memset(in, 0, n);
 		else if (s->hoard->data)
-			memcpy(s->in + len, s->hoard->data + part->off, part->len);
+			memcpy(in, s->hoard->data + part->off + at, n);
 		else
-			ret = mica_spool_read(p->pile.spool, s->in + len, part->len, part->off,
-					      err);
-		len += part->len;
+			ret = mica_spool_read(p->pile.spool, in, n, part->off + at, err);
+		at -= (uint32_t)mica_min(at, part->len);
+		in += n;
+		len -= n;
 	}
 	return ret;
 }
@@ -68,7 +75,7 @@ static int cut_push(struct segment *s, struct segment_cut cut, struct mica_err *
 	return 0;
 }
 
-/* As much of most bytes from at on as becomes one extent. */
+/* As much of most bytes from at on, which are in s->in, as becomes one extent. */
 static int cut_encode(struct mica_packer *p, struct packer_worker *w, struct segment *s,
 		      uint32_t at, uint32_t most, unsigned char *out, struct segment_cut *cut,
 		      struct mica_err *err)
@@ -78,7 +85,7 @@ static int cut_encode(struct mica_packer *p, struct packer_worker *w, struct seg
 	struct mica_codec *codec;
 	size_t used;
 	long n;
-	int ret = packer_probe(p, w, s->setting, s->in + at, plain, out, &noise, err);
+	int ret = packer_probe(p, w, s->setting, s->in, plain, out, &noise, err);
 
 	fits = !s->encode && packer_plain_fits(p, s->la + at, plain, end);
 	*cut = (struct segment_cut){.len = plain};
@@ -87,7 +94,7 @@ static int cut_encode(struct mica_packer *p, struct packer_worker *w, struct seg
 	ret = packer_codec(p, w, s->setting, noise, &codec, err);
 	if (ret)
 		return ret;
-	n = mica_compress_part(codec, out, PACKER_ENCODED_MAX, s->in + at, most, &used, err);
+	n = mica_compress_part(codec, out, PACKER_ENCODED_MAX, s->in, most, &used, err);
 	if (n < 0)
 		return (int)n;
 	if (fits && (!n || (size_t)n >= used))
@@ -111,6 +118,12 @@ static uint32_t cut_most(const struct segment *s, uint32_t extent, uint32_t at)
 	return (uint32_t)mica_min(extent, mica_div_round_up(left, mica_div_round_up(left, full)));
 }
 
+/* Bytes in s->out. */
+static uint32_t cut_stored(const struct segment_cut *cut)
+{
+	return cut->out_len ? cut->out_len : cut->len;
+}
+
 static int segment_cuts(struct mica_packer *p, struct packer_worker *w, struct segment *s,
 			struct mica_err *err)
 {
@@ -121,14 +134,20 @@ static int segment_cuts(struct mica_packer *p, struct packer_worker *w, struct s
 		uint32_t most = cut_most(s, extent, at);
 		struct segment_cut cut;
 
-		ret = cut_encode(p, w, s, at, most, s->out + out, &cut, err);
+		ret = segment_gather(p, s, at, most, err);
+		if (!ret)
+			ret = cut_encode(p, w, s, at, most, s->out + out, &cut, err);
 		/* it took nearly all: the rest would be too short */
 		if (!ret && s->len - at - cut.len && s->len - at - cut.len < REST_MIN)
 			ret = cut_encode(p, w, s, at, (s->len - at) / 2, s->out + out, &cut, err);
 		if (!ret)
 			ret = cut_push(s, cut, err);
+		if (ret)
+			return ret;
+		if (!cut.out_len)
+			memcpy(s->out + out, s->in, cut.len);
 		at += cut.len;
-		out += cut.out_len;
+		out += cut_stored(&cut);
 	}
 	return ret;
 }
@@ -139,12 +158,12 @@ int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct s
 	struct segment_cut cut = {.len = s->len};
 	int ret = segment_room(p, s, err);
 
+	if (!ret && s->several)
+		return segment_cuts(p, w, s, err);
 	if (!ret)
-		ret = segment_gather(p, s, err);
+		ret = segment_gather(p, s, 0, s->len, err);
 	if (ret)
 		return ret;
-	if (s->several)
-		return segment_cuts(p, w, s, err);
 	ret = packer_encode(p, w, s->setting, s->plain_fits, s->in, s->len, s->out, &cut.out_len,
 			    err);
 	if (s->plain_fits && cut.out_len && !packer_encoding_pays(p, s->len, cut.out_len))
@@ -154,7 +173,7 @@ int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct s
 
 int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_err *err)
 {
-	const unsigned char *in = s->in, *out = s->out;
+	const unsigned char *out = s->out;
 	struct placed at;
 	int ret = 0;
 
@@ -162,9 +181,9 @@ int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_e
 	for (uint32_t i = 0; !ret && i < s->cut_count; i++) {
 		const struct segment_cut *cut = &s->cuts[i];
 
-		ret = packer_extent_write(p, s->setting, in, cut->len, out, cut->out_len, &at, err);
-		in += cut->len;
-		out += cut->out_len;
+		ret = packer_extent_write(p, s->setting, s->several ? out : s->in, cut->len, out,
+					  cut->out_len, &at, err);
+		out += cut_stored(cut);
 	}
 	return ret;
 }

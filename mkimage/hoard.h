@@ -19,13 +19,13 @@ struct mica_hoard_file {
 	struct mica_tinode *inode;
 	const struct mica_tinode *twin; /* has the same content; NULL: none */
 	uint64_t off;			/* in data, or in the spool */
-	uint64_t kind;			/* files on disk: like ones have like numbers */
 	uint32_t number;		/* files on disk: how many came before */
 	uint32_t len;
 	uint32_t next;	 /* in the order of storage */
 	uint32_t last;	 /* of a group's first one: the group's last one */
 	uint32_t group;	 /* first file of its group */
 	uint8_t setting; /* how it is compressed */
+	uint8_t kind;	 /* files on disk: enum mica_kind */
 	uint8_t digest[MICA_DIGEST];
 	struct mica_sketch sketch;
 };

@@ -29,7 +29,7 @@ int mica_likeness_end(struct mica_likeness *l, bool keep, struct mica_err *err);
 
 /*
  * Chain the files of h that have no twin, as mica_hoard_order() does, in an order of
- * likeness within those of a kind's class and of a setting; where nothing is like, in the
+ * likeness within those of a kind and of a setting; where nothing is like, in the
  * order in which they are in h. Their .number says which one came when. window: bytes that
  * are compressed together.
  */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "../lib/util.h"
-#include "kind.h"
 #include "likeness.h"
 #include "likeness_priv.h"
 
@@ -185,7 +184,7 @@ static void file_place(struct order *o, uint32_t n)
 
 static bool files_mix(const struct mica_hoard_file *a, const struct mica_hoard_file *b)
 {
-	return a->setting == b->setting && mica_kind_class(a->kind) == mica_kind_class(b->kind);
+	return a->setting == b->setting && a->kind == b->kind;
 }
 
 /* More of a than of b is in the window; of the same part, the earlier one is taken. */

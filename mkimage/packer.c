@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "../lib/util.h"
-#include "kind.h"
 #include "packer_int.h"
 #include "verify.h"
 
@@ -360,7 +359,6 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const ch
 	if (ret)
 		return ret;
 	p->inode = inode;
-	p->name_kind = mica_kind_name(path);
 	p->sparse = runs_are_sparse(runs, run_count, size);
 	packer_route(p, size, chunk);
 	inode->size = size;

@@ -320,7 +320,6 @@ struct mica_packer {
 	struct batch *batch;	    /* being filled */
 	struct mica_tinode *inode;
 	const struct packer_setting *set; /* of that inode */
-	uint64_t name_kind;		  /* what its name says */
 	bool sparse;			  /* much of it is holes */
 	uint64_t size, fed;
 	uint64_t bytes_in, bytes_dup; /* dup: of the hoard and of large files */

@@ -119,8 +119,8 @@ int packer_pile_end(struct mica_packer *p, struct mica_err *err)
 	int ret;
 
 	pile->hoard.used += f->len;
-	f->kind = mica_kind(p->name_kind, pile->head, pile->head_len);
-	ret = mica_likeness_end(pile->likeness, !mica_kind_is_packed(f->kind), err);
+	f->kind = mica_kind(pile->head, pile->head_len);
+	ret = mica_likeness_end(pile->likeness, f->kind != MICA_KIND_PACKED, err);
 	return ret ? ret : mica_keyhash_end(pile->hash, f->digest, err);
 }
 

@@ -46,7 +46,7 @@ static void noise(unsigned char *p, size_t len, uint64_t seed)
 }
 
 /* Three quarters are the family's, behind so many bytes of its own. */
-static void add_kept(unsigned int number, uint64_t kind, bool keep)
+static void add_kept(unsigned int number, uint8_t kind, bool keep)
 {
 	static unsigned char text[LEN];
 	uint32_t own = LEN / 4 + number % FAMILY;
@@ -121,7 +121,7 @@ static void kinds_and_settings_are_not_mixed(void **state)
 	(void)state;
 	start(PLENTY);
 	for (unsigned int i = 0; i < 6; i++)
-		add_kept(FAMILY + i, (uint64_t)(i % 2) << 56, true);
+		add_kept(FAMILY + i, i % 2 ? MICA_KIND_PROGRAM : MICA_KIND_OTHER, true);
 	mica_hoard_sort(&hoard);
 	assert_string_equal(families(8 * LEN, 2), "aaabbb");
 	assert_int_equal(hoard.files[2].number, 4);

@@ -11,6 +11,9 @@
 /* Files that wait at most: what is known of them takes 6 MiB. */
 #define FILES_MAX 65536u
 
+/* Slots for their values, half of them free: a power of two. */
+#define FEATURES ((size_t)2 * MICA_SKETCH * FILES_MAX)
+
 #define HUGE_PAGE ((size_t)2 << 20)
 
 /* So many of their eight values are the same in files that are like each other. */
@@ -28,26 +31,22 @@ static unsigned char *data_alloc(size_t len)
 	return data;
 }
 
-/* files: a power of two */
 static int files_init(struct mica_hoard *h, uint32_t files, struct mica_err *err)
 {
 	h->file_cap = files;
 	h->files = malloc(files * sizeof(*h->files));
-	h->feature_mask = 2 * MICA_SKETCH * files - 1;
-	h->features = malloc(((size_t)h->feature_mask + 1) * sizeof(*h->features));
-	if (h->files && h->features)
-		return 0;
-	mica_hoard_free(h);
-	return mica_err_nomem(err);
+	return h->files ? 0 : mica_err_nomem(err);
 }
 
 int mica_hoard_init(struct mica_hoard *h, uint32_t cap, struct mica_err *err)
 {
-	*h = (struct mica_hoard){.cap = cap};
+	*h = (struct mica_hoard){.cap = cap, .feature_mask = FEATURES - 1};
 	h->data = data_alloc(cap);
-	if (!h->data)
-		return mica_err_nomem(err);
-	return files_init(h, FILES_MAX, err);
+	h->features = malloc(FEATURES * sizeof(*h->features));
+	if (h->data && h->features && !files_init(h, FILES_MAX, err))
+		return 0;
+	mica_hoard_free(h);
+	return mica_err_nomem(err);
 }
 
 int mica_hoard_init_disk(struct mica_hoard *h, uint32_t files, struct mica_err *err)

@@ -37,7 +37,8 @@ struct mica_hoard {
 	uint64_t cap, used;
 	struct mica_hoard_file *files;
 	uint32_t file_cap, count;
-	uint32_t *features; /* hash table of sketches' values: 1 + file that has it, 0: free */
+	/* hash table of sketches' values: 1 + file that has it, 0: free; NULL: on disk */
+	uint32_t *features;
 	uint32_t feature_mask;
 };
 

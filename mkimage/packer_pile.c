@@ -9,9 +9,10 @@
 
 #define FILES_MIN  (1u << 14)
 #define FILES_MAX  (1u << 22)
-#define FILES_PART 8u /* of the memory that may be used, for what is known of them */
-#define ORDER_PART 6u /* of it, for putting them in order */
-#define FILE_COST  (sizeof(struct mica_hoard_file) + 2 * MICA_SKETCH * sizeof(uint32_t))
+#define FILES_PART 8u  /* of the memory that may be used, for what is known of them */
+#define ORDER_PART 6u  /* of it, for putting them in order */
+#define FILE_ORDER 32u /* bytes that putting it in order takes */
+#define FILE_COST  (sizeof(struct mica_hoard_file) + FILE_ORDER)
 
 /* lzma's tables for each byte of its window, and all that another compressor needs. */
 #define LZMA_TABLES	  12u

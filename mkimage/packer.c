@@ -75,6 +75,7 @@ static void job_release(void *ctx, void *job)
 		batch_release(p, job);
 		break;
 	case JOB_HOARD:
+	case JOB_REPEAT:
 		free(job);
 		break;
 	case JOB_SEGMENT:

@@ -246,6 +246,64 @@ static uint32_t segment_most(const struct mica_packer *p, const struct mica_hoar
 	return (uint32_t)mica_min(set->how.cluster, set->extent_max);
 }
 
+/* Bytes that are not stored before. */
+static int segment_new(struct mica_packer *p, const struct mica_hoard *h, unsigned int setting,
+		       uint64_t off, uint32_t left, struct mica_err *err)
+{
+	uint32_t most = segment_most(p, h, setting);
+	int ret = 0;
+
+	while (!ret && left) {
+		uint32_t used = p->hoard.seg ? p->hoard.seg->len : 0;
+		uint32_t n = (uint32_t)mica_min(left, most - used);
+
+		ret = segment_part(p, h, setting, off, n, err);
+		off += n;
+		left -= n;
+		if (!ret && p->hoard.seg->len == most)
+			ret = segment_submit(p, false, err);
+	}
+	return ret;
+}
+
+static int segment_repeat(struct mica_packer *p, const struct mica_repeat *what,
+			  struct mica_err *err)
+{
+	struct repeat_job *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return mica_err_nomem(err);
+	r->job.kind = JOB_REPEAT;
+	r->what = *what;
+	p->hoard.size += what->len;
+	p->bytes_dup += what->len;
+	return packer_submit(p, r, err);
+}
+
+static int segment_bytes(struct mica_packer *p, const struct mica_hoard *h, unsigned int setting,
+			 uint64_t off, uint32_t len, struct mica_err *err)
+{
+	int ret = 0;
+
+	if (h != &p->pile.hoard)
+		return segment_new(p, h, setting, off, len, err);
+	while (!ret && len) {
+		const struct mica_repeat *repeat;
+		bool begins;
+		uint32_t n = packer_repeats_next(p, len, &repeat, &begins);
+
+		if (begins)
+			ret = segment_submit(p, false, err);
+		if (!ret && repeat)
+			ret = segment_repeat(p, repeat, err);
+		else if (!ret)
+			ret = segment_new(p, h, setting, off, n, err);
+		off += n;
+		len -= n;
+	}
+	return ret;
+}
+
 /*
  * A file's bytes behind those before it. A segment ends between two files where
  * that leaves it more than half full: reading a file then decodes one segment. Two blocks are
@@ -256,23 +314,12 @@ static int segment_file(struct mica_packer *p, const struct mica_hoard *h,
 			const struct mica_hoard_file *f, struct mica_err *err)
 {
 	uint32_t most = segment_most(p, h, f->setting), left = f->len;
-	uint64_t off = f->off;
 	struct segment *s = p->hoard.seg;
 	int ret = 0;
 
 	if (s && s->len + left > most && s->len > most / 2 && s->len >= 2 * MICA_BLOCK)
 		ret = segment_submit(p, false, err);
-	while (!ret && left) {
-		uint32_t used = p->hoard.seg ? p->hoard.seg->len : 0;
-		uint32_t n = (uint32_t)mica_min(left, most - used);
-
-		ret = segment_part(p, h, f->setting, off, n, err);
-		off += n;
-		left -= n;
-		if (!ret && p->hoard.seg->len == most)
-			ret = segment_submit(p, false, err);
-	}
-	return ret;
+	return ret ? ret : segment_bytes(p, h, f->setting, f->off, f->len, err);
 }
 
 /*
@@ -382,6 +429,8 @@ static int segments_make(struct mica_packer *p, struct mica_hoard *h, bool last,
 		ret = packer_pile_order(p, &first, err);
 	else
 		first = mica_hoard_order(h);
+	if (!ret && h == &p->pile.hoard)
+		ret = packer_repeats_plan(p, h, first, err);
 
 	for (unsigned int s = 0; !ret && s < p->setting_count; s++)
 		ret = segments_make_setting(p, h, first, s, err);

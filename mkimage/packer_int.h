@@ -37,6 +37,7 @@
 #include "likeness.h"
 #include "outfile.h"
 #include "packer.h"
+#include "repeats.h"
 #include "rules.h"
 
 #define MICA_ZERO_EXTENT (4u << 20) /* decoded bytes of one pcluster of zeros */
@@ -78,6 +79,7 @@ enum job_kind {
 	JOB_BATCH,   /* pieces of files */
 	JOB_HOARD,   /* look at files that came into the hoard */
 	JOB_SEGMENT, /* compress and store a segment of the packed inode */
+	JOB_REPEAT,  /* refer to extents of the packed inode in its place */
 	JOB_SLAB,    /* look at a part of a large file */
 	JOB_EXTENTS, /* compress and store extents of a large file */
 	JOB_KINDS
@@ -150,6 +152,12 @@ struct chunk {
 	bool zeros;
 	bool dense; /* what it is in does not look as if it could be compressed */
 	uint8_t digest[MICA_DIGEST];
+};
+
+/* Bytes of the packed inode that are further in front in it as well. */
+struct repeat_job {
+	struct job job;
+	struct mica_repeat what;
 };
 
 /* A part of a large file. */
@@ -265,6 +273,24 @@ struct packer_hoard {
 	struct segment *free;	 /* under free_lock */
 };
 
+/* An extent of the packed inode. */
+struct packed_extent {
+	uint64_t la;
+	uint32_t len; /* less than at.llen: the beginning of what lies there */
+	struct placed at;
+};
+
+/* Long runs of the pile's bytes that are not stored again. */
+struct packer_repeats {
+	/* front: in order; which is next, and the places where one must be able to begin */
+	struct mica_repeat *v;
+	uint64_t *starts;
+	uint32_t count, next, next_start;
+	/* back: what was stored since there were some */
+	struct packed_extent *exts;
+	uint32_t ext_count, ext_cap;
+};
+
 /* The pile. */
 struct packer_pile {
 	struct mica_hoard hoard; /* its bytes are in the spool; no files: there is no pile */
@@ -272,6 +298,7 @@ struct packer_pile {
 	/* of the file that comes */
 	struct mica_keyhash *hash;
 	struct mica_likeness *likeness;
+	struct packer_repeats repeats;
 	unsigned char head[MICA_SKETCH_MAX];
 	uint32_t head_len;
 };
@@ -422,6 +449,24 @@ unsigned int packer_pile_jobs(const struct mica_packer *p);
 /* All files that wait in h become parts of the packed inode. */
 int packer_hoard_store(struct mica_packer *p, struct mica_hoard *h, bool last,
 		       struct mica_err *err);
+
+/*
+ * What of the pile is there twice, once it is in order from first on; its bytes will be
+ * behind those of the packed inode.
+ */
+int packer_repeats_plan(struct mica_packer *p, struct mica_hoard *h, uint32_t first,
+			struct mica_err *err);
+void packer_repeats_clear(struct mica_packer *p);
+/*
+ * Of the next len bytes of the packed inode those that are alike: *repeat: what they are
+ * the same as, or NULL. *begins: a segment has to begin here.
+ */
+uint32_t packer_repeats_next(struct mica_packer *p, uint32_t len, const struct mica_repeat **repeat,
+			     bool *begins);
+/* A segment's extent, stored. */
+int packer_repeats_stored(struct mica_packer *p, uint64_t la, const struct placed *at,
+			  struct mica_err *err);
+int packer_repeat_store(struct mica_packer *p, const struct mica_repeat *r, struct mica_err *err);
 
 /* Large files: the same. */
 int packer_large_init(struct mica_packer *p, struct mica_err *err);

@@ -40,6 +40,7 @@ void packer_pile_free(struct mica_packer *p)
 	mica_hoard_free(&p->pile.hoard);
 	mica_keyhash_free(p->pile.hash);
 	mica_likeness_free(p->pile.likeness);
+	packer_repeats_clear(p);
 	mica_spool_free(p->pile.spool);
 }
 
@@ -146,6 +147,7 @@ int packer_pile_flush(struct mica_packer *p, bool last, struct mica_err *err)
 	drained = mica_pipe_drain(p->pipe, ret ? NULL : err);
 	if (!ret)
 		ret = drained;
+	packer_repeats_clear(p);
 	mica_spool_free(pile->spool);
 	pile->spool = NULL;
 	return ret || last ? ret : mica_spool_new(mica_outfile_path(p->out), &pile->spool, err);

@@ -174,6 +174,7 @@ int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct s
 int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_err *err)
 {
 	const unsigned char *out = s->out;
+	uint64_t la = s->la;
 	struct placed at;
 	int ret = 0;
 
@@ -183,7 +184,10 @@ int packer_segment_store(struct mica_packer *p, struct segment *s, struct mica_e
 
 		ret = packer_extent_write(p, s->setting, s->several ? out : s->in, cut->len, out,
 					  cut->out_len, &at, err);
+		if (!ret && s->several)
+			ret = packer_repeats_stored(p, la, &at, err);
 		out += cut_stored(cut);
+		la += cut->len;
 	}
 	return ret;
 }

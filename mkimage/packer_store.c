@@ -229,6 +229,9 @@ int packer_store(void *ctx, void *job, struct mica_err *err)
 	case JOB_SEGMENT:
 		ret = packer_segment_store(p, job, err);
 		break;
+	case JOB_REPEAT:
+		ret = packer_repeat_store(p, &((struct repeat_job *)job)->what, err);
+		break;
 	case JOB_EXTENTS:
 		ret = packer_extents_store(p, job, err);
 		break;

@@ -123,6 +123,8 @@ int packer_work(void *ctx, unsigned int worker, void *job, struct mica_err *err)
 		return packer_hoard_look(p, w, job, err);
 	case JOB_SEGMENT:
 		return packer_segment_work(p, w, job, err);
+	case JOB_REPEAT:
+		return 0;
 	case JOB_SLAB:
 		return packer_slab_look(p, w, job, err);
 	default:

@@ -315,6 +315,28 @@ best_tree() {
   [ "$(stat -c %s image)" -lt 3300000 ]
 }
 
+@test "long runs that came before, far away, are not stored again" {
+  require_root
+  require_fuse
+  mkdir src
+  noise 3000000 1 | base64 -w0 >shared
+  { noise 700000 2 | base64 -w0; cat shared; } >src/a
+  { noise 3000000 3 | base64 -w0; } >src/b
+  # all of it, behind other bytes; a part of it; what was shared, again, and from its middle
+  { noise 900001 4 | base64 -w0; cat shared; noise 100000 5 | base64 -w0; } >src/c
+  { tail -c +1000003 shared | head -c 800000; noise 900000 6 | base64 -w0; } >src/d
+  { noise 400000 7; head -c 1500000 shared; tail -c +2000001 shared; } >src/e
+  find src -exec touch -hd '2021-02-03 04:05:06' {} +
+  mkimage -z zstd:3 -C 4M --compat 6.15 -j1 image src
+  mkimage -z zstd:3 -C 4M --compat 6.15 -j8 --memory 4G eight src
+  cmp image eight
+  seen_as_source image
+  mkimage -z zstd:3 -C 4M --compat 6.12 index src
+  # base64 takes 3/4: 6,000,000 bytes are of all files' own, and 3,000,000 are shared
+  [ "$(stat -c %s image)" -lt 9400000 ] || fail "$(stat -c %s image)"
+  [ "$(stat -c %s index)" -gt 11000000 ] || fail "$(stat -c %s index)"
+}
+
 @test "-C of more than 1M: extents decode to more, and encode to no more than a kernel takes" {
   best_tree
   mkimage -z zstd:3 -C 4M --compat 6.15 four src

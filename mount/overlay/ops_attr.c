@@ -94,6 +94,22 @@ static int owners_store(const struct mica_ovl *ovl, struct stat *attr, int set)
 	return ret;
 }
 
+/*
+ * A kernel that gathers writes keeps the times of files, and sends them when one lost a name, too.
+ * What changes no more of a lower file than its ctime is not worth a copy of it.
+ */
+static bool keeps_times(const struct mica_ovl *ovl, const struct mica_node *node,
+			const struct stat *attr, int set)
+{
+	struct mica_place at;
+	struct stat st;
+
+	return !node->upper && !(set & ~(FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_CTIME)) &&
+	       !mica_node_lower(ovl, node, 0, &at) && !mica_place_stat(&at, &st) &&
+	       st.st_mtim.tv_sec == attr->st_mtim.tv_sec &&
+	       st.st_mtim.tv_nsec == attr->st_mtim.tv_nsec;
+}
+
 static int setattr(struct mica_ovl *ovl, struct mica_node *node, const struct stat *attr, int set)
 {
 	struct mica_place at;
@@ -122,7 +138,7 @@ void mica_ovl_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int set,
 		return;
 	pthread_rwlock_rdlock(&ovl->tree);
 	ret = owners_store(ovl, attr, set);
-	if (!ret)
+	if (!ret && !keeps_times(ovl, node, attr, set))
 		ret = setattr(ovl, node, attr, set);
 	if (!ret)
 		ret = mica_ovl_stat(ovl, node, &st);

@@ -44,6 +44,10 @@ struct mica_spot {
 int mica_spot_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
 		   struct mica_spot *out);
 
+/* The same where it is known that the upper directory has nothing of the name. */
+int mica_spot_free(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		   struct mica_spot *out);
+
 /* -ENOTEMPTY when a directory shows any name. */
 int mica_change_empty(struct mica_ovl *ovl, struct mica_node *dir);
 

@@ -16,6 +16,28 @@ int mica_in_image_list(const struct mica_place *dir, mica_place_each *each, void
 long mica_in_image_read(const struct mica_place *place, void *buf, size_t len, uint64_t off);
 off_t mica_in_image_seek(const struct mica_place *place, uint64_t off, bool hole);
 
+/*
+ * What lies in a directory layer, for a few calls: the ...at() calls take the first three; xattrs
+ * and modes have calls of their own here.
+ */
+struct mica_handle {
+	int dir;
+	const char *name; /* "": dir itself */
+	int flags;	  /* AT_EMPTY_PATH, or AT_SYMLINK_NOFOLLOW */
+	bool owned;	  /* dir was opened for it */
+};
+
+/* at must outlive it */
+int mica_handle_open(const struct mica_place *at, struct mica_handle *h);
+void mica_handle_close(struct mica_handle *h);
+#define cleanup_handle cleanup(mica_handle_close)
+long mica_handle_getxattr(const struct mica_handle *h, const char *name, void *buf, size_t cap);
+/* value NULL: take it away. flags: as for setxattr(2) */
+int mica_handle_setxattr(const struct mica_handle *h, const char *name, const void *value,
+			 size_t len, int flags);
+/* Not of a symlink. */
+int mica_handle_chmod(const struct mica_handle *h, mode_t mode);
+
 /* layer_dir.c */
 /* A descriptor of what is there; O_PATH for the second. */
 int mica_in_dir_open_as(const struct mica_place *place, int flags);

@@ -382,6 +382,31 @@ int mica_ovl_lookup(struct mica_ovl *ovl, struct mica_node *dir, const char *nam
 	return 0;
 }
 
+int mica_ovl_made(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		  struct mica_node **out, struct stat *st)
+{
+	struct mica_node *node = mica_node_new(ovl, dir, name);
+	struct mica_found found = {.nid = 0};
+	struct mica_place at;
+	int ret = node ? mica_node_upper(ovl, dir, &at) : -ENOMEM;
+
+	if (!ret)
+		ret = mica_place_enter(&at, name, &found);
+	if (!ret)
+		ret = mica_place_stat(&at, st);
+	if (ret) {
+		mica_node_drop(ovl, node);
+		return ret;
+	}
+	node->upper = true;
+	node->upper_ino = st->st_ino;
+	node->type = st->st_mode & S_IFMT;
+	node->id = mica_ovl_number(&ovl->upper.layer, st->st_ino);
+	*out = mica_node_intern(ovl, node);
+	shown(ovl, *out, st);
+	return 0;
+}
+
 int mica_ovl_lower_has(struct mica_ovl *ovl, struct mica_node *dir, const char *name, bool *is_dir)
 {
 	struct search s = {.ovl = ovl, .dir = dir, .name = name};

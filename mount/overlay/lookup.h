@@ -16,6 +16,13 @@ int mica_ovl_lookup(struct mica_ovl *ovl, struct mica_node *dir, const char *nam
 int mica_ovl_stat(struct mica_ovl *ovl, struct mica_node *node, struct stat *st);
 
 /*
+ * The node and the attributes of what was just made under a name, of which nothing is below. The
+ * tree's lock is held for writing.
+ */
+int mica_ovl_made(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		  struct mica_node **out, struct stat *st);
+
+/*
  * What the lower layers alone have under a name, as the upper directory's whiteouts and
  * opaque marks leave it to be seen. 0 or -ENOENT; *is_dir: a directory would be merged
  */

@@ -13,31 +13,41 @@
 #include "copyup.h"
 #include "lookup.h"
 #include "upper.h"
+#include "xattrs.h"
 
 #define PROC_MAX (PATH_MAX + 32)
 
-int mica_spot_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+int mica_spot_free(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
 		   struct mica_spot *out)
 {
 	struct mica_found found = {.nid = 0};
-	struct mica_place parent;
-	struct stat st;
 	int ret;
 
 	*out = (struct mica_spot){.dir = dir, .name = name};
 	if (dir->removed)
 		return -ENOENT;
-	ret = mica_node_upper(ovl, dir, &parent);
-	if (ret)
-		return ret;
-	out->at = parent;
-	ret = mica_place_enter(&out->at, name, &found);
+	ret = mica_node_upper(ovl, dir, &out->at);
+	return ret ? ret : mica_place_enter(&out->at, name, &found);
+}
+
+int mica_spot_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		   struct mica_spot *out)
+{
+	struct mica_found found;
+	struct mica_place parent;
+	struct stat st;
+	int ret = mica_spot_free(ovl, dir, name, out);
+
 	if (ret)
 		return ret;
 	if (fstatat(out->at.base, out->at.path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
 			return -errno;
-		ret = mica_place_lookup(&parent, name, &found);
+		if (!ovl->upper.layer.dot_whiteouts)
+			return 0;
+		ret = mica_node_upper(ovl, dir, &parent);
+		if (!ret)
+			ret = mica_place_lookup(&parent, name, &found);
 		out->dot_whiteout = !ret && found.whiteout;
 		return ret == -ENOENT ? 0 : ret;
 	}
@@ -46,9 +56,29 @@ int mica_spot_find(struct mica_ovl *ovl, struct mica_node *dir, const char *name
 	return 0;
 }
 
+/* Whether what is made in a directory inherits an ACL. Asked once, since all changes pass through here. */
+static int default_acl(const struct mica_place *at, struct mica_node *dir, char **acl, long *len)
+{
+	*acl = NULL;
+	*len = 0;
+	if (dir->no_default_acl)
+		return 0;
+	*len = mica_place_getxattr(at, MICA_DEFAULT_ACL, NULL, 0);
+	if (*len <= 0) {
+		dir->no_default_acl = *len == 0 || *len == -ENODATA || *len == -EOPNOTSUPP;
+		*len = 0;
+		return 0;
+	}
+	*acl = malloc((size_t)*len);
+	if (!*acl)
+		return -ENOMEM;
+	*len = mica_place_getxattr(at, MICA_DEFAULT_ACL, *acl, (size_t)*len);
+	return *len < 0 ? (int)*len : 0;
+}
+
 /* The mode and group that a new object gets from its directory and its maker. */
-static int inherit(const struct mica_place *dir, const struct mica_make *what, mode_t *mode,
-		   gid_t *gid, char *acl, long *acl_len)
+static int inherit(const struct mica_place *dir, const struct mica_make *what, bool acl,
+		   mode_t *mode, gid_t *gid)
 {
 	struct stat st;
 	int ret = mica_place_stat(dir, &st);
@@ -57,8 +87,7 @@ static int inherit(const struct mica_place *dir, const struct mica_make *what, m
 		return ret;
 	*gid = what->gid;
 	*mode = what->mode;
-	*acl_len = mica_place_getxattr(dir, "system.posix_acl_default", acl, XATTR_SIZE_MAX);
-	if (*acl_len <= 0 && !S_ISLNK(what->mode))
+	if (!acl && !S_ISLNK(what->mode))
 		*mode &= ~what->umask;
 	if (st.st_mode & S_ISGID) {
 		*gid = st.st_gid;
@@ -96,7 +125,7 @@ static int made_with_acl(struct mica_upper *u, const char *temp, mode_t mode,
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", u->work, nest);
 	if (mkdirat(u->work, nest, 0700) < 0)
 		return -errno;
-	if (setxattr(proc, "system.posix_acl_default", acl, acl_len, 0) < 0)
+	if (setxattr(proc, MICA_DEFAULT_ACL, acl, acl_len, 0) < 0)
 		ret = -errno;
 	if (!ret)
 		ret = object_make(u->work, inner, mode, what);
@@ -106,21 +135,19 @@ static int made_with_acl(struct mica_upper *u, const char *temp, mode_t mode,
 	return ret;
 }
 
-/* In the work directory, complete. */
+/* In the work directory, complete. acl: what it inherits, NULL: none */
 static int temp_make(struct mica_upper *u, const char *temp, const struct mica_place *dir,
-		     const struct mica_make *what)
+		     const struct mica_make *what, const char *acl, size_t acl_len)
 {
-	cleanup_free char *acl = malloc(XATTR_SIZE_MAX);
 	char proc[PROC_MAX];
 	mode_t mode;
-	long acl_len;
 	gid_t gid;
-	int ret = acl ? inherit(dir, what, &mode, &gid, acl, &acl_len) : -ENOMEM;
+	int ret = inherit(dir, what, acl, &mode, &gid);
 
 	if (ret)
 		return ret;
-	if (acl_len > 0 && !S_ISLNK(mode))
-		ret = made_with_acl(u, temp, mode, what, acl, (size_t)acl_len);
+	if (acl && !S_ISLNK(mode))
+		ret = made_with_acl(u, temp, mode, what, acl, acl_len);
 	else
 		ret = object_make(u->work, temp, mode, what);
 	if (!ret && fchownat(u->work, temp, what->uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
@@ -151,27 +178,65 @@ static int temp_place(struct mica_upper *u, const char *temp, const struct mica_
 	return ret;
 }
 
-static int make_locked(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
-		       const struct mica_make *what)
+/*
+ * In its place at once, where the host makes it with the right owner, group, mode and ACL by itself.
+ * -EEXIST: there is something, maybe a whiteout
+ */
+static int made_in_place(const struct mica_place *at, const struct mica_make *what, bool acl,
+			 const char *name)
 {
-	struct mica_place parent;
-	char temp[MICA_TEMP_NAME_MAX];
-	struct mica_spot n;
-	int ret = mica_spot_find(ovl, dir, name, &n);
+	struct mica_found found = {.nid = 0};
+	struct mica_place to = *at;
+	int ret;
 
-	if (!ret && n.type && !n.whiteout)
-		ret = -EEXIST;
-	if (!ret)
-		ret = mica_node_upper(ovl, dir, &parent);
+	if (what->uid != geteuid() || what->gid != getegid() || what->mode & (S_ISUID | S_ISGID) ||
+	    (S_ISDIR(what->mode) && at->layer->dot_whiteouts))
+		return -EEXIST;
+	ret = mica_place_enter(&to, name, &found);
 	if (ret)
 		return ret;
+	return object_make(to.base, to.path, acl ? what->mode : what->mode & ~what->umask, what);
+}
+
+/* By way of the work directory. */
+static int make_apart(struct mica_ovl *ovl, const struct mica_place *parent,
+		      const struct mica_spot *n, const struct mica_make *what, const char *acl,
+		      size_t acl_len)
+{
+	char temp[MICA_TEMP_NAME_MAX];
+	int ret;
+
 	mica_upper_temp(&ovl->upper, temp);
-	ret = temp_make(&ovl->upper, temp, &parent, what);
+	ret = temp_make(&ovl->upper, temp, parent, what, acl, acl_len);
 	if (!ret)
-		ret = temp_place(&ovl->upper, temp, &n, S_ISDIR(what->mode));
+		ret = temp_place(&ovl->upper, temp, n, S_ISDIR(what->mode));
 	if (ret)
 		mica_upper_discard(&ovl->upper, temp);
 	return ret;
+}
+
+static int make_locked(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
+		       const struct mica_make *what, struct mica_node **out, struct stat *st)
+{
+	cleanup_free char *acl = NULL;
+	struct mica_place parent;
+	struct mica_spot n;
+	long acl_len;
+	int ret = mica_node_upper(ovl, dir, &parent);
+
+	if (!ret)
+		ret = default_acl(&parent, dir, &acl, &acl_len);
+	if (!ret)
+		ret = made_in_place(&parent, what, acl, name);
+	if (!ret)
+		return mica_ovl_made(ovl, dir, name, out, st);
+	if (ret == -EEXIST)
+		ret = mica_spot_find(ovl, dir, name, &n);
+	if (!ret && n.type && !n.whiteout)
+		ret = -EEXIST;
+	if (!ret)
+		ret = make_apart(ovl, &parent, &n, what, acl, (size_t)acl_len);
+	return ret ? ret : mica_ovl_lookup(ovl, dir, name, out, st);
 }
 
 int mica_change_make(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
@@ -179,12 +244,13 @@ int mica_change_make(struct mica_ovl *ovl, struct mica_node *dir, const char *na
 {
 	int ret;
 
+	/* that would be a whiteout */
+	if (S_ISCHR(what->mode) && what->rdev == 0)
+		return -EPERM;
 	pthread_rwlock_wrlock(&ovl->tree);
 	ret = dir->removed ? -ENOENT : mica_copy_up(ovl, dir, UINT64_MAX);
 	if (!ret)
-		ret = make_locked(ovl, dir, name, what);
-	if (!ret)
-		ret = mica_ovl_lookup(ovl, dir, name, out, st);
+		ret = make_locked(ovl, dir, name, what, out, st);
 	pthread_rwlock_unlock(&ovl->tree);
 	return ret;
 }

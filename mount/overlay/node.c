@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "anchors.h"
 #include "files.h"
 #include "listing.h"
 
@@ -74,6 +75,8 @@ static void node_free(struct mica_ovl *ovl, struct mica_node *n)
 	mica_file_drop(ovl, n);
 	mica_listing_drop(n);
 	mica_node_clear_lowers(n);
+	if (n->anchor)
+		mica_anchor_keep(ovl, n);
 	if (n->fd >= 0)
 		close(n->fd);
 	free(n->name);

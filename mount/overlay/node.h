@@ -28,18 +28,21 @@ struct mica_node {
 	char *name;		  /* NULL: the root */
 	/* Of a directory that moved: where the lower layers, merged, have it; from "/" on. */
 	char *redirect;
-	uint64_t upper_ino;  /* the host's, when upper */
-	mode_t type;	     /* S_IFxxx */
-	atomic_bool upper;   /* lies in the upper directory */
-	atomic_bool indexed; /* copied up with other names (index.h) */
-	int names_lost;	     /* before that, covered by whiteouts */
-	bool removed;	     /* its name is gone; upper: fd is left, lower: lowers[0] */
-	atomic_bool impure;  /* directory: is marked as holding what came from below */
+	uint64_t upper_ino;	    /* the host's, when upper */
+	mode_t type;		    /* S_IFxxx */
+	atomic_bool upper;	    /* lies in the upper directory */
+	atomic_bool indexed;	    /* copied up with other names (index.h) */
+	int names_lost;		    /* before that, covered by whiteouts */
+	bool removed;		    /* its name is gone; upper: fd is left, lower: lowers[0] */
+	atomic_bool no_default_acl; /* directory: was found to have none */
+	atomic_bool impure;	    /* directory: is marked as holding what came from below */
 	/*
 	 * O_PATH; -1: none. Of what is in the upper directory and was removed, lost the name
-	 * that we know, or is so deep that paths begin at it.
+	 * that we know, or is a directory that paths begin at.
 	 */
 	atomic_int fd;
+	uint32_t anchor;	 /* the latter; guarded by anchors.c */
+	atomic_bool anchor_used; /* since anchors.c looked last */
 	unsigned int lower_count;
 	/*
 	 * Top to bottom; of a file the one that shows, which stays when it was copied up,

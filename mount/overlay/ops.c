@@ -6,12 +6,15 @@
 #include <sys/statvfs.h>
 
 #include "../ops.h"
+#include "anchors.h"
 #include "lookup.h"
 
 struct mica_node *mica_ovl_begin(fuse_req_t req, fuse_ino_t id)
 {
-	struct mica_node *node = mica_node_get(mica_ovl_of(req), id);
+	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = mica_node_get(ovl, id);
 
+	mica_anchors_trim(ovl);
 	if (!node)
 		fuse_reply_err(req, ESTALE);
 	return node;

@@ -17,8 +17,6 @@
 #include "lookup.h"
 #include "xattrs.h"
 
-#define PROC_MAX 32
-
 void mica_ovl_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct mica_node *node = mica_ovl_begin(req, id);
@@ -49,25 +47,24 @@ static void set_time(struct timespec *out, int set, int bit, int now_bit, const 
 /* In this order: a change of owner or size takes bits of the mode, and moves the times. */
 static int apply(const struct mica_place *at, const struct stat *attr, int set)
 {
-	cleanup_fd int fd = mica_in_dir_open_path(at);
+	cleanup_handle struct mica_handle h;
 	struct timespec times[2];
-	char proc[PROC_MAX];
+	int ret = mica_handle_open(at, &h);
 
-	if (fd < 0)
-		return fd;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	if (ret)
+		return ret;
 	if (set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) &&
-	    fchownat(fd, "", set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1,
-		     set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1, AT_EMPTY_PATH) < 0)
+	    fchownat(h.dir, h.name, set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1,
+		     set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1, h.flags) < 0)
 		return -errno;
-	if (set & FUSE_SET_ATTR_MODE && chmod(proc, attr->st_mode & 07777) < 0)
-		return -errno;
-	if (!(set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME |
-		     FUSE_SET_ATTR_MTIME_NOW)))
-		return 0;
+	if (set & FUSE_SET_ATTR_MODE)
+		ret = mica_handle_chmod(&h, attr->st_mode & 07777);
+	if (ret || !(set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME |
+			    FUSE_SET_ATTR_MTIME_NOW)))
+		return ret;
 	set_time(&times[0], set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, &attr->st_atim);
 	set_time(&times[1], set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW, &attr->st_mtim);
-	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	return utimensat(h.dir, h.name, times, h.flags) < 0 ? -errno : 0;
 }
 
 static int cut(struct mica_ovl *ovl, struct mica_node *node, off_t size)
@@ -225,9 +222,9 @@ void mica_ovl_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 static int change_xattr(struct mica_ovl *ovl, struct mica_node *node, const char *name,
 			const char *value, size_t size, int flags)
 {
-	char proc[PROC_MAX];
+	cleanup_handle struct mica_handle h = {.dir = -1};
 	struct mica_place at;
-	int ret = mica_node_place(ovl, node, &at), fd;
+	int ret = mica_node_place(ovl, node, &at);
 
 	/* what is not there is not copied up to be taken away */
 	if (!ret && !value && !node->upper)
@@ -237,16 +234,10 @@ static int change_xattr(struct mica_ovl *ovl, struct mica_node *node, const char
 	ret = mica_copy_up(ovl, node, UINT64_MAX);
 	if (!ret)
 		ret = mica_node_upper(ovl, node, &at);
-	if (ret)
-		return ret;
-	fd = mica_in_dir_open_path(&at);
-	if (fd < 0)
-		return fd;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	if ((value ? setxattr(proc, name, value, size, flags) : removexattr(proc, name)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
+	if (!ret)
+		ret = mica_handle_open(&at, &h);
+	node->no_default_acl = false; /* maybe not any more */
+	return ret ? ret : mica_handle_setxattr(&h, name, value, size, flags);
 }
 
 static void xattr_request(fuse_req_t req, fuse_ino_t id, const char *name, const char *value,

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "anchors.h"
 #include "files.h"
 #include "layer_impl.h"
 #include "node.h"
@@ -154,7 +155,8 @@ int mica_ovl_new(const struct mica_ovl_opts *opts, struct mica_ovl **out, struct
 	ovl->upper.layer.dot_whiteouts = opts->flags & MICA_OVL_DOT_WHITEOUTS;
 	if (locks_make(ovl, err))
 		return err->code;
-	if (mica_nodes_new(&ovl->nodes) || mica_files_new(&ovl->files))
+	if (mica_nodes_new(&ovl->nodes) || mica_anchors_new(&ovl->anchors) ||
+	    mica_files_new(&ovl->files))
 		return mica_err_nomem(err);
 	if (opts->upper && mica_upper_open(&ovl->upper, opts->upper, opts->work, opts->flags, err))
 		return err->code;
@@ -169,9 +171,10 @@ void mica_ovl_free(struct mica_ovl *ovl)
 {
 	if (!ovl)
 		return;
-	if (ovl->nodes && ovl->files)
+	if (ovl->nodes && ovl->anchors && ovl->files)
 		mica_nodes_clear(ovl);
 	mica_nodes_free(ovl->nodes);
+	mica_anchors_free(ovl->anchors);
 	mica_files_free(ovl->files);
 	for (unsigned int i = 0; i < ovl->lower_count; i++)
 		mica_ovl_layer_clear(&ovl->lowers[i]);

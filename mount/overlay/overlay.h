@@ -33,6 +33,7 @@ enum mica_ovl_flag {
 };
 
 struct mica_nodes;
+struct mica_anchors;
 struct mica_files;
 
 /* The directory that takes the changes, and the one where they are made ready. */
@@ -57,6 +58,7 @@ struct mica_ovl {
 	pthread_mutex_t copying[MICA_OVL_COPYING];
 	pthread_mutex_t listings; /* which listing a node has */
 	struct mica_nodes *nodes;
+	struct mica_anchors *anchors;
 	struct mica_files *files;
 	bool locks; /* the locks above exist */
 };

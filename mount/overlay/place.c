@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "anchors.h"
 #include "layer_impl.h"
 
 /* Room is left for names that are put behind, and for /proc/self/fd before it. */
@@ -44,26 +45,27 @@ static void backwards_end(struct backwards *b)
 	memmove(b->buf, from, strlen(from) + 1);
 }
 
+static int place_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out);
+
 /*
- * The kernel takes paths of PATH_MAX at most, but trees may be deeper: there a directory
- * is opened, and stays open as long as it is known, for paths to begin at.
+ * Opens a directory for paths to begin at. must: the kernel takes paths of PATH_MAX at most,
+ * but trees may be deeper
  */
-static int anchor(const struct mica_ovl *ovl, struct mica_node *dir)
+static int anchor(const struct mica_ovl *ovl, struct mica_node *dir, bool must)
 {
 	struct mica_place at;
-	int none = -1, fd, ret = mica_node_upper(ovl, dir, &at);
+	int ret;
 
-	if (ret || at.fd >= 0)
-		return ret;
-	fd = mica_in_dir_open_path(&at);
-	if (fd < 0)
-		return fd;
-	if (!atomic_compare_exchange_strong(&dir->fd, &none, fd))
-		close(fd);
-	return 0;
+	dir->anchor_used = true;
+	if (dir->fd >= 0 || !dir->parent)
+		return 0;
+	ret = place_upper(ovl, dir, &at);
+	if (!ret)
+		ret = mica_anchor_open(ovl, dir, &at, must);
+	return must ? ret : 0;
 }
 
-int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out)
+static int place_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out)
 {
 	struct mica_node *up = node;
 	struct backwards b;
@@ -78,7 +80,7 @@ int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct m
 	for (; up->parent && (up == node || up->fd < 0); up = up->parent) {
 		if (!prepend(&b, up->name))
 			continue;
-		ret = anchor(ovl, up);
+		ret = anchor(ovl, up, true);
 		if (ret)
 			return ret;
 		break;
@@ -89,6 +91,15 @@ int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct m
 		ret = prepend(&b, ".");
 	backwards_end(&b);
 	return ret;
+}
+
+int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out)
+{
+	struct mica_node *dir = S_ISDIR(node->type) && node->upper ? node : node->parent;
+
+	if (dir && dir->upper && !dir->removed)
+		anchor(ovl, dir, false);
+	return place_upper(ovl, node, out);
 }
 
 int mica_node_merged_path(const struct mica_node *node, char buf[PATH_MAX])

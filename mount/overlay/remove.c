@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "anchors.h"
 #include "copyup.h"
 #include "index.h"
 #include "layer_impl.h"
@@ -48,8 +49,12 @@ int mica_change_retain(struct mica_ovl *ovl, struct mica_node *node, struct mica
 	struct mica_place at;
 	int ret;
 
-	if (!node->upper || node->fd >= 0 || !known_as(node, dir, name))
+	if (!node->upper || !known_as(node, dir, name))
 		return 0;
+	if (node->fd >= 0) {
+		mica_anchor_keep(ovl, node);
+		return 0;
+	}
 	ret = mica_node_upper(ovl, node, &at);
 	if (ret)
 		return ret;
@@ -117,12 +122,13 @@ static int remove_locked(struct mica_ovl *ovl, struct mica_node *dir, const char
 	if (!ret)
 		ret = mica_copy_up(ovl, dir, UINT64_MAX);
 	if (!ret)
-		ret = mica_spot_find(ovl, dir, name, &n);
+		ret = node->upper ? mica_spot_find(ovl, dir, name, &n)
+				  : mica_spot_free(ovl, dir, name, &n);
 	if (!ret)
 		ret = mica_change_retain(ovl, node, dir, name);
 	if (ret)
 		return ret;
-	below = mica_ovl_lower_has(ovl, dir, name, NULL);
+	below = node->upper ? mica_ovl_lower_has(ovl, dir, name, NULL) : 0;
 	if (below && below != -ENOENT)
 		return below;
 	ret = below ? uncover(ovl, &n) : cover(ovl, &n);

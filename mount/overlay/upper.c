@@ -193,14 +193,14 @@ int mica_upper_mark_temp(struct mica_upper *u, const char *name, const char *key
 
 int mica_upper_mark(const struct mica_place *at, const char *key, const void *value, size_t len)
 {
-	cleanup_fd int fd = mica_in_dir_open_path(at);
-	char full[MICA_XATTR_NAME_MAX], path[PROC_MAX];
+	cleanup_handle struct mica_handle h;
+	char full[MICA_XATTR_NAME_MAX];
+	int ret = mica_handle_open(at, &h);
 
-	if (fd < 0)
-		return fd;
+	if (ret)
+		return ret;
 	mica_overlay_xattr(at->layer->userxattr, key, full);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return setxattr(path, full, value, len, 0) < 0 ? -errno : 0;
+	return mica_handle_setxattr(&h, full, value, len, 0);
 }
 
 /* All whiteouts are links to one device where the file system lets them. */

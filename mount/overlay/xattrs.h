@@ -10,6 +10,7 @@
 
 #include "layer.h"
 
+#define MICA_DEFAULT_ACL    "system.posix_acl_default"
 #define MICA_XATTR_NAME_MAX 256
 
 /* The full name of one of overlayfs' attributes: "opaque", "origin", "redirect" ... */

@@ -286,6 +286,73 @@ P
   assert_equal "$(stat -c '%t:%T' up/many)" 0:0
 }
 
+@test "overlay: what is made has the owner, group, mode and ACL that the kernel would give it" {
+  sample
+  stack mu m
+  kernel_stack ku k
+  local dir
+  for dir in m k; do
+    (
+      cd "$dir"
+      umask 027
+      mkdir plain/made && touch plain/made/before
+      setfacl -d -m u:1234:rw plain/made
+      touch plain/made/with && mkdir plain/made/dir && touch plain/made/dir/below
+      ln -s with plain/made/link
+      setfacl -k plain/made
+      touch plain/made/after
+      # the group of the directory, for root and for others
+      mkdir -m 2777 shared && chgrp 4321 shared
+      touch shared/root && mkdir shared/dir
+      python3 - <<'P'
+import os
+
+os.setgroups([])
+os.setgid(1001)
+os.setuid(1001)
+os.close(os.open("shared/user", os.O_CREAT | os.O_WRONLY, 0o666))
+os.mkdir("shared/users")
+os.mkfifo("shared/users/fifo")
+os.symlink("user", "shared/link")
+P
+      mknod device c 1 5
+      ! mknod whiteout c 0 0 2>&1
+    ) >"$dir.log"
+  done
+  diff k.log m.log
+  assert_has "Operation not permitted" "$(cat m.log)"
+  diff <(list_access k) <(list_access m)
+}
+
+# list_access DIR: owners, modes and ACLs of what the test above makes
+list_access() {
+  (
+    cd "$1" || exit
+    find plain shared device -printf '%p %y %m %U %G\n' | sort
+    find plain shared device ! -type l | sort | xargs getfacl
+  )
+}
+
+@test "overlay: more directories than descriptors" {
+  sample
+  mkdir -p mu m
+  (ulimit -n 80 && exec "$MICA" mount --quiet base.erofs m --upper mu)
+  echo m >>"$(mounts_file)"
+  mkdir m/many
+  for i in $(seq 200); do
+    mkdir -p "m/many/$i/sub"
+    echo "$i" >"m/many/$i/sub/file"
+  done
+  for i in $(seq 200); do
+    assert_equal "$(cat "m/many/$i/sub/file")" "$i"
+    mv "m/many/$i/sub" "m/many/$i/moved"
+    chmod 600 "m/many/$i/moved/file"
+  done
+  assert_equal "$(find m/many -type f -perm 600 -path '*/moved/file' | wc -l)" 200
+  rm -r m/many
+  [ ! -e mu/many ]
+}
+
 @test "overlay: trees deeper than a path is long" {
   require_root
   require_fuse

@@ -14,10 +14,12 @@
 #include "../formats/seal.h"
 #include "../lib/util.h"
 #include "data.h"
+#include "syncer.h"
 #include "tmpfile.h"
 
 #define OUT_BUFFER (1u << 18)
 #define COPY_MAX   (1u << 30)
+#define SYNC_STEP  (16u << 20) /* bytes written from sync to sync */
 
 #define SYMLINKS_MAX 40 /* as in the kernel */
 
@@ -35,7 +37,9 @@ struct mica_outfile {
 	uint64_t base;	  /* file offset of the image */
 	uint64_t buf_pos; /* file offset of buf[0] */
 	size_t buf_len;
-	uint64_t mark_pos; /* file offset */
+	uint64_t mark_pos;	    /* file offset */
+	struct mica_syncer *syncer; /* NULL: not yet, or no longer */
+	uint64_t synced;	    /* file offset that the last sync was about */
 	XXH3_state_t sum, mark_sum;
 };
 
@@ -119,6 +123,27 @@ int mica_outfile_stat(const struct mica_outfile *f, struct stat *st, struct mica
 	return fstat(f->tmp.fd, st) < 0 ? mica_err_sys(err, errno, "%s: stat", f->path) : 0;
 }
 
+/* Small images are not worth a thread. */
+static void outfile_sync_ahead(struct mica_outfile *f)
+{
+	if (f->buf_pos < f->synced + SYNC_STEP)
+		return;
+	f->synced = f->buf_pos;
+	if (!f->syncer)
+		f->syncer = mica_syncer_new(f->tmp.fd);
+	if (f->syncer)
+		mica_syncer_tell(f->syncer);
+}
+
+/* What was synced ahead is: an error is told once only. */
+static int outfile_sync_end(struct mica_outfile *f, struct mica_err *err)
+{
+	int error = mica_syncer_end(f->syncer);
+
+	f->syncer = NULL;
+	return error ? mica_err_sys(err, error, "%s: sync", f->path) : 0;
+}
+
 static int outfile_flush(struct mica_outfile *f, struct mica_err *err)
 {
 	int ret = mica_tmpfile_write(&f->tmp, f->path, f->buf, f->buf_len, f->buf_pos, err);
@@ -137,6 +162,7 @@ static int outfile_flush(struct mica_outfile *f, struct mica_err *err)
 				    f->buf_len, (unsigned long long)f->buf_pos);
 	f->buf_pos += f->buf_len;
 	f->buf_len = 0;
+	outfile_sync_ahead(f);
 	return 0;
 }
 
@@ -295,6 +321,8 @@ static int outfile_cut(struct mica_outfile *f, struct mica_err *err)
 {
 	int ret = outfile_flush(f, err);
 
+	if (!ret)
+		ret = outfile_sync_end(f, err);
 	if (!ret && ftruncate(f->tmp.fd, (off_t)f->buf_pos) < 0)
 		ret = mica_err_sys(err, errno, "%s: set size to %llu", f->path,
 				   (unsigned long long)f->buf_pos);
@@ -370,6 +398,7 @@ void mica_outfile_free(struct mica_outfile *f)
 	if (!f)
 		return;
 	mica_outfile_abandon(f);
+	mica_syncer_end(f->syncer);
 	mica_tmpfile_close(&f->tmp);
 	free(f->buf);
 	free(f->path);

@@ -130,6 +130,17 @@ fails_everywhere() {
   fails_everywhere linkat EIO
 }
 
+@test "an error of a sync while the image is being written" {
+  require_strace
+  mkdir -p high target
+  noise 50000000 1 >high/noise
+  BUILD=("$MICA" mkimage --quiet target/image high)
+  "${BUILD[@]}"
+  mv target/image whole
+  # it would not be told again: neither by the next one nor by the one at the end
+  fails_everywhere fdatasync EIO ''
+}
+
 @test "an error of rename, which takes an older image" {
   require_strace
   sample_layers

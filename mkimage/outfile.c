@@ -19,7 +19,7 @@
 
 #define OUT_BUFFER (1u << 18)
 #define COPY_MAX   (1u << 30)
-#define SYNC_STEP  (16u << 20) /* bytes written from sync to sync */
+#define SYNC_STEP  (64u << 20) /* bytes written from sync to sync */
 
 #define SYMLINKS_MAX 40 /* as in the kernel */
 

@@ -133,7 +133,7 @@ fails_everywhere() {
 @test "an error of a sync while the image is being written" {
   require_strace
   mkdir -p high target
-  noise 50000000 1 >high/noise
+  noise 150000000 1 >high/noise
   BUILD=("$MICA" mkimage --quiet target/image high)
   "${BUILD[@]}"
   mv target/image whole

@@ -101,6 +101,7 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "default_permissions, suid, "
 	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME, ro, "
 	 "lowerdir=TOP:...:BOTTOM, upperdir=DIR, workdir=DIR, volatile, redirect_dir=on|off, "
+	 "metacopy=on|off, "
 	 "userxattr, uidmapping=MAP, gidmapping=MAP, squash_to_root, squash_to_uid=N, "
 	 "squash_to_gid=N, writeback=0|1; words that are for fstab alone are ignored",
 	 opt_set_words},
@@ -281,6 +282,10 @@ int mica_mount_opts_parse(struct mica_mount_opts *o, int argc, char **argv, stru
 	if (o->work && !o->upper)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "a work directory is of use with an upper directory only");
+	if (o->flags & MICA_MOUNT_METACOPY && o->flags & MICA_MOUNT_NO_REDIRECT)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "metacopy=on needs redirect_dir=on: a renamed file says with a "
+				    "redirect where its data is");
 	if (o->flags & MICA_MOUNT_SQUASH_ROOT)
 		o->ids.uids.squash = o->ids.gids.squash = true;
 	choose_image(o);

@@ -29,6 +29,7 @@ enum mica_mount_flag {
 	MICA_MOUNT_USERXATTR = 1 << 11,	   /* overlay attributes are user.overlay.* */
 	MICA_MOUNT_NO_WRITEBACK = 1 << 12, /* each write is passed on before it returns */
 	MICA_MOUNT_SQUASH_ROOT = 1 << 13,  /* everything belongs to root */
+	MICA_MOUNT_METACOPY = 1 << 14,	   /* a change of attributes copies no data */
 };
 
 struct mica_mount_opts {

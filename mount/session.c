@@ -162,6 +162,7 @@ static int open_stack(struct mica_session *s, struct mica_err *err)
 			 (o->flags & MICA_MOUNT_NO_REDIRECT ? 0 : MICA_OVL_REDIRECT) |
 			 (o->stand_in ? MICA_OVL_DOT_WHITEOUTS : 0) |
 			 (o->flags & MICA_MOUNT_NO_WRITEBACK ? 0 : MICA_OVL_WRITEBACK) |
+			 (o->flags & MICA_MOUNT_METACOPY ? MICA_OVL_METACOPY : 0) |
 			 (o->flags & MICA_MOUNT_USERXATTR ? MICA_OVL_USERXATTR : 0),
 		.ids = &o->ids,
 		.cache_bytes = o->cache_bytes ? o->cache_bytes : cache_default(),

@@ -52,6 +52,18 @@ static int word_set_redirect(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+/* fuse-overlayfs, which cannot read what that makes, ignores it. */
+static int word_set_metacopy(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return mica_err_set(err, MICA_E_USAGE, "'%s' is neither on nor off", value);
+	o->flags &= ~(unsigned int)MICA_MOUNT_METACOPY;
+	o->flags |= strcmp(value, "on") || o->stand_in ? 0 : MICA_MOUNT_METACOPY;
+	return 0;
+}
+
 /* Numbers that fuse-overlayfs takes for what is always so here, or never. */
 static int word_check_number(void *ctx, const char *value, struct mica_err *err)
 {
@@ -127,6 +139,7 @@ static const struct word words[] = {
 	{"workdir", 0, 0, mica_mount_set_work},
 	{"volatile", MICA_MOUNT_VOLATILE, 0, NULL},
 	{"redirect_dir", 0, 0, word_set_redirect},
+	{"metacopy", 0, 0, word_set_metacopy},
 	{"userxattr", MICA_MOUNT_USERXATTR, 0, NULL},
 	{"suid", MICA_MOUNT_SUID, 0, NULL},
 	{"nosuid", 0, MICA_MOUNT_SUID, NULL},
@@ -165,7 +178,7 @@ static const char *const ignored_words[] = {
 	"norelatime", "strictatime",   "diratime",   "nodiratime", "lazytime", "nolazytime",
 	"iversion",   "nostrictatime", "user_xattr", "silent",	   "loud",     "noiversion",
 	"private",    "rprivate",      "shared",     "slave",	   "index",    "xino",
-	"metacopy",   "nfs_export",
+	"nfs_export",
 };
 
 static bool word_is_ignored(const char *name)

@@ -57,6 +57,14 @@ int mica_change_retain(struct mica_ovl *ovl, struct mica_node *node, struct mica
 /* It has lost it. name: as it was found before */
 void mica_change_lost(struct mica_ovl *ovl, struct mica_node *node, const struct mica_spot *name);
 
+/*
+ * From now on a node's parts below are found by a path of their own. at: where it is in the upper
+ * directory
+ */
+int mica_change_redirect(struct mica_node *node, const struct mica_place *at);
+/* The same of a file whose data is below; where that cannot be, it gets its data. */
+int mica_change_redirect_file(struct mica_ovl *ovl, struct mica_node *node);
+
 /* Gives what lies in the upper directory one name more on the host. */
 int mica_change_host_link(const struct mica_place *from, int dir, const char *path);
 

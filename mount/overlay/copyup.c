@@ -27,11 +27,31 @@ struct copy {
 	struct stat st;
 	char temp[MICA_TEMP_NAME_MAX]; /* its name in the work directory; "": none yet */
 	int fd;			       /* of a file or directory for reading, else O_PATH */
+	bool meta;		       /* data stays below */
 };
+
+/* Where the mark cannot be written, the data comes, too. */
+static int fill_file(struct copy *c, uint64_t size)
+{
+	char name[MICA_XATTR_NAME_MAX];
+	struct mica_place data;
+	int ret;
+
+	mica_overlay_xattr(c->upper->layer.userxattr, "metacopy", name);
+	if (c->meta && fsetxattr(c->fd, name, "", 0, 0) < 0)
+		c->meta = false;
+	if (c->meta)
+		return ftruncate(c->fd, c->st.st_size) < 0 ? -errno : 0;
+	ret = mica_node_data(c->ovl, c->node, &data);
+	return ret ? ret : mica_copy_data(&data, c->fd, mica_min(size, (uint64_t)c->st.st_size));
+}
 
 static int make_file(struct copy *c, uint64_t size)
 {
 	int flags = O_RDWR | O_CLOEXEC;
+
+	/* what has no data needs none from below */
+	c->meta = c->meta && c->st.st_size;
 
 	if (c->upper->tmpfile) {
 		c->fd = openat(c->upper->work, ".", flags | O_TMPFILE, 0600);
@@ -41,7 +61,7 @@ static int make_file(struct copy *c, uint64_t size)
 	}
 	if (c->fd < 0)
 		return -errno;
-	return mica_copy_data(&c->from, c->fd, mica_min(size, (uint64_t)c->st.st_size));
+	return fill_file(c, size);
 }
 
 static int make_other(struct copy *c)
@@ -92,12 +112,13 @@ static int mark_origin(struct copy *c)
 
 static int settle(struct copy *c)
 {
-	bool regular = S_ISREG(c->st.st_mode);
+	/* chmod -R is not to wait for the disk at each file; data is */
+	bool data = S_ISREG(c->st.st_mode) && !c->meta;
 	int ret = mica_copy_attrs(&c->from, &c->st, c->fd);
 
 	if (!ret)
 		ret = mark_origin(c);
-	if (!ret && regular && !(c->ovl->flags & MICA_OVL_VOLATILE) && fsync(c->fd) < 0)
+	if (!ret && data && !(c->ovl->flags & MICA_OVL_VOLATILE) && fsync(c->fd) < 0)
 		ret = -errno;
 	return ret;
 }
@@ -220,17 +241,20 @@ static int copy_one(struct copy *c, uint64_t size)
 	if (ret)
 		return ret;
 	c->node->upper_ino = made.st_ino;
-	mica_file_drop(c->ovl, c->node);
+	if (!c->meta)
+		mica_file_drop(c->ovl, c->node);
+	atomic_store(&c->node->metacopy, c->meta);
 	atomic_store(&c->node->upper, true);
 	return 0;
 }
 
-static int copy_locked(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
+static int copy_locked(struct mica_ovl *ovl, struct mica_node *node, uint64_t size, bool meta)
 {
 	pthread_mutex_t *lock = &ovl->copying[node->id % MICA_OVL_COPYING];
 	struct copy c = {.ovl = ovl, .upper = &ovl->upper, .node = node, .fd = -1};
 	int ret = 0;
 
+	c.meta = meta && S_ISREG(node->type);
 	pthread_mutex_lock(lock);
 	if (!node->upper)
 		ret = copy_one(&c, size);
@@ -242,7 +266,7 @@ static int copy_locked(struct mica_ovl *ovl, struct mica_node *node, uint64_t si
 	return ret;
 }
 
-int mica_copy_up(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
+static int copy_up(struct mica_ovl *ovl, struct mica_node *node, uint64_t size, bool meta)
 {
 	if (!mica_ovl_writable(ovl))
 		return -EROFS;
@@ -253,11 +277,70 @@ int mica_copy_up(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
 
 		while (!node->removed && next->parent && !next->parent->upper)
 			next = next->parent;
-		ret = copy_locked(ovl, next, next == node ? size : UINT64_MAX);
+		ret = copy_locked(ovl, next, next == node ? size : UINT64_MAX, meta);
 		if (ret)
 			return ret;
 	}
 	return 0;
+}
+
+/*
+ * The data follows its metadata. Until the mark goes it is read below, so a copy that was cut off
+ * is begun again. The times are those of the user's changes, not of this one.
+ */
+static int data_copy(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
+{
+	struct mica_place at, from;
+	struct timespec times[2];
+	cleanup_fd int fd = -1;
+	struct stat st;
+	int ret = mica_node_upper(ovl, node, &at);
+
+	if (!ret)
+		ret = mica_node_data(ovl, node, &from);
+	if (ret)
+		return ret;
+	fd = mica_in_dir_open_as(&at, O_RDWR);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	ret = mica_copy_data(&from, fd, mica_min(size, (uint64_t)st.st_size));
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	if (!ret &&
+	    (futimens(fd, times) < 0 || (!(ovl->flags & MICA_OVL_VOLATILE) && fsync(fd) < 0)))
+		ret = -errno;
+	return ret ? ret : mica_upper_unmark(&ovl->upper, fd, "metacopy");
+}
+
+static int data_up(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
+{
+	pthread_mutex_t *lock = &ovl->copying[node->id % MICA_OVL_COPYING];
+	int ret = 0;
+
+	pthread_mutex_lock(lock);
+	if (node->metacopy) {
+		ret = data_copy(ovl, node, size);
+		if (!ret) {
+			mica_file_drop(ovl, node);
+			atomic_store(&node->metacopy, false);
+		}
+	}
+	pthread_mutex_unlock(lock);
+	return ret;
+}
+
+int mica_copy_up(struct mica_ovl *ovl, struct mica_node *node, uint64_t size)
+{
+	int ret = copy_up(ovl, node, size, false);
+
+	return !ret && node->metacopy ? data_up(ovl, node, size) : ret;
+}
+
+int mica_copy_up_meta(struct mica_ovl *ovl, struct mica_node *node)
+{
+	return copy_up(ovl, node, UINT64_MAX, ovl->flags & MICA_OVL_METACOPY);
 }
 
 int mica_copy_up_impure(struct mica_ovl *ovl, struct mica_node *dir)

@@ -14,6 +14,9 @@
  */
 int mica_copy_up(struct mica_ovl *ovl, struct mica_node *node, uint64_t size);
 
+/* The same, but a file's data may stay below, where it is read until mica_copy_up(). */
+int mica_copy_up_meta(struct mica_ovl *ovl, struct mica_node *node);
+
 /* Says in the upper directory that a directory holds what came from below. */
 int mica_copy_up_impure(struct mica_ovl *ovl, struct mica_node *dir);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "layer_impl.h"
+#include "upper.h"
 
 #define SHARE	  4 /* part of the descriptors that the process may have */
 #define FILES_MAX 1024
@@ -103,13 +104,18 @@ static int open_upper(struct mica_ovl *ovl, struct mica_node *node, bool write,
 		out->writable = false;
 		out->fd = mica_in_dir_open_as(&at, O_RDONLY);
 	}
-	return out->fd < 0 ? out->fd : 0;
+	if (out->fd < 0)
+		return out->fd;
+	/* an empty file's data is nowhere else, whatever the kernel's overlayfs says of it */
+	if (out->writable)
+		mica_upper_unmark(&ovl->upper, out->fd, "metacopy");
+	return 0;
 }
 
 static int open_lower(struct mica_ovl *ovl, struct mica_node *node, struct mica_file *out)
 {
 	struct mica_place at;
-	int ret = mica_node_lower(ovl, node, 0, &at);
+	int ret = mica_node_data(ovl, node, &at);
 
 	return ret ? ret : mica_place_open(&at, &out->fd);
 }
@@ -131,7 +137,7 @@ int mica_file_get(struct mica_ovl *ovl, struct mica_node *node, bool write, stru
 {
 	struct mica_files *f = ovl->files;
 	struct mica_file *file;
-	bool upper = node->upper;
+	bool upper = mica_node_owns_data(node);
 	int ret;
 
 	pthread_mutex_lock(&f->lock);
@@ -152,7 +158,7 @@ int mica_file_get(struct mica_ovl *ovl, struct mica_node *node, bool write, stru
 	if (node->file)
 		detach(f, node->file);
 	/* what was opened below while it was copied up still reads right, but once only */
-	if (upper == node->upper) {
+	if (upper == mica_node_owns_data(node)) {
 		file->node = node;
 		node->file = file;
 		chain(f, file);

@@ -21,6 +21,7 @@ struct search {
 	uint64_t lower_number;	/* of the topmost lower part, 0: none */
 	unsigned int below;	/* layers of less depth than this are still to be asked */
 	bool found, done;
+	bool data_below; /* what is found is a file's metadata alone */
 	/*
 	 * What a redirect says of the layers below: nothing, then they are asked for the name; a
 	 * sibling's name; or, from "/" on, a path from their roots.
@@ -68,13 +69,36 @@ static int directory_judge(struct search *s, const struct mica_place *at, const 
 	return 0;
 }
 
-/* The kernel's metacopy=on leaves files whose data is in the layer below: not zeros, but an error. */
-static int whole(const struct mica_place *at, const struct stat *st)
+/*
+ * A file ends the search, unless its data is in the layer below (metacopy), by name or where a
+ * redirect says. As in the kernel's overlayfs that is for those who asked for it: whoever makes
+ * a layer could show what another one hides.
+ */
+static int file_judge(struct search *s, const struct mica_place *at, const struct stat *st,
+		      const struct step *step)
 {
-	if (!S_ISREG(st->st_mode) || !st->st_size || !mica_overlay_marked(at, "metacopy", NULL))
+	char value[PATH_MAX];
+
+	s->data_below =
+		S_ISREG(st->st_mode) && st->st_size && mica_overlay_marked(at, "metacopy", NULL);
+	s->done = !s->data_below;
+	if (s->done)
 		return 0;
-	mica_log_failure("%s: %s: data in a layer below (metacopy) is not supported",
-			 at->layer->name, at->path);
+	if (!(s->ovl->flags & MICA_OVL_METACOPY)) {
+		mica_log_failure("%s: %s in '%s': its data is in a layer below, which is followed "
+				 "with metacopy=on only",
+				 at->layer->name, s->name, s->dir->name ? s->dir->name : "/");
+		return -EPERM;
+	}
+	if (mica_overlay_value(at, "redirect", value, sizeof(value)) > 0)
+		return redirect_set(s, value, step);
+	return 0;
+}
+
+static int data_missing(const struct search *s)
+{
+	mica_log_failure("%s in '%s' has metadata only (metacopy), and no layer below has its data",
+			 s->name, s->dir->name ? s->dir->name : "/");
 	return -EIO;
 }
 
@@ -117,10 +141,9 @@ static int upper_part(struct search *s)
 	s->node->type = found.st.st_mode & S_IFMT;
 	ret = mica_place_enter(&at, s->name, &found);
 	if (!ret)
-		ret = whole(&at, &found.st);
-	if (!ret && !s->done)
-		ret = directory_judge(s, &at, NULL);
-	else if (!ret && found.st.st_nlink > 1 && s->ovl->upper.indexed)
+		ret = s->done ? file_judge(s, &at, &found.st, NULL) : directory_judge(s, &at, NULL);
+	s->node->metacopy = s->data_below;
+	if (!ret && !S_ISDIR(found.st.st_mode) && found.st.st_nlink > 1 && s->ovl->upper.indexed)
 		s->node->indexed = mica_overlay_marked(&at, "nlink", NULL);
 	if (!ret && *s->redirect)
 		ret = redirect_keep(s);
@@ -134,9 +157,10 @@ static int upper_part(struct search *s)
 static int lower_part(struct search *s, struct mica_place *at, const struct mica_found *found,
 		      const char *path, const struct step *step)
 {
+	mode_t wanted = s->data_below ? S_IFREG : S_IFDIR;
 	int ret;
 
-	if (found->whiteout || (s->found && !S_ISDIR(found->st.st_mode))) {
+	if (found->whiteout || (s->found && (found->st.st_mode & S_IFMT) != wanted)) {
 		s->done = true;
 		return 0;
 	}
@@ -152,8 +176,7 @@ static int lower_part(struct search *s, struct mica_place *at, const struct mica
 	s->found = true;
 	if (S_ISDIR(found->st.st_mode))
 		return directory_judge(s, at, step);
-	s->done = true;
-	return whole(at, &found->st);
+	return file_judge(s, at, &found->st, step);
 }
 
 static int sibling_path(const struct mica_node *dir, const struct mica_ovl_layer *layer,
@@ -303,7 +326,10 @@ static int indexed_part(struct search *s)
 	if (fstatat(fd, "", &s->st, AT_EMPTY_PATH) < 0)
 		return -errno;
 	s->node->upper_ino = s->st.st_ino;
-	return 0;
+	ret = mica_node_upper(s->ovl, s->node, &at);
+	if (!ret && s->st.st_size && mica_overlay_marked(&at, "metacopy", NULL))
+		s->node->metacopy = true;
+	return ret;
 }
 
 static int search(struct search *s)
@@ -319,9 +345,21 @@ static int search(struct search *s)
 		ret = lower_redirected(s);
 	if (!ret && !s->found)
 		ret = -ENOENT;
+	if (!ret && s->data_below)
+		ret = data_missing(s);
 	if (!ret && !s->node->upper && !S_ISDIR(s->st.st_mode) && s->st.st_nlink > 1)
 		ret = indexed_part(s);
 	return ret;
+}
+
+/* A file takes the room of its data, wherever that is. */
+static void blocks_of_data(struct mica_ovl *ovl, struct mica_node *node, struct stat *st)
+{
+	struct mica_place at;
+	struct stat data;
+
+	if (!mica_node_data(ovl, node, &at) && !mica_place_stat(&at, &data))
+		st->st_blocks = data.st_blocks;
 }
 
 /* A merged directory's links cannot be counted cheaply; 1 tells find(1) not to rely on them. */
@@ -333,6 +371,9 @@ static void shown(struct mica_ovl *ovl, struct mica_node *node, struct stat *st)
 	mica_ids_show(ovl->ids, st);
 	if (S_ISDIR(st->st_mode) && node->lower_count + (node->upper ? 1 : 0) > 1)
 		st->st_nlink = 1;
+	if (S_ISREG(st->st_mode) && !mica_node_owns_data(node) &&
+	    (node->upper || node->lower_count > 1))
+		blocks_of_data(ovl, node, st);
 	if (node->indexed && !mica_node_upper(ovl, node, &at))
 		st->st_nlink = (nlink_t)((long)st->st_nlink + mica_index_extra(&at));
 	else if (!node->upper && !S_ISDIR(st->st_mode))

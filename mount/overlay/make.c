@@ -279,6 +279,8 @@ static int link_locked(struct mica_ovl *ovl, struct mica_node *node, struct mica
 
 	if (!ret && n.type && !n.whiteout)
 		ret = -EEXIST;
+	if (!ret && node->metacopy)
+		ret = mica_change_redirect_file(ovl, node);
 	if (!ret)
 		ret = mica_node_upper(ovl, node, &from);
 	if (ret)
@@ -301,7 +303,7 @@ int mica_change_link(struct mica_ovl *ovl, struct mica_node *node, struct mica_n
 	int ret;
 
 	pthread_rwlock_wrlock(&ovl->tree);
-	ret = dir->removed ? -ENOENT : mica_copy_up(ovl, node, UINT64_MAX);
+	ret = dir->removed ? -ENOENT : mica_copy_up_meta(ovl, node);
 	if (!ret)
 		ret = mica_copy_up(ovl, dir, UINT64_MAX);
 	if (!ret)

@@ -31,6 +31,7 @@ struct mica_node {
 	uint64_t upper_ino;	    /* the host's, when upper */
 	mode_t type;		    /* S_IFxxx */
 	atomic_bool upper;	    /* lies in the upper directory */
+	atomic_bool metacopy;	    /* but its data does not: it is in the last of lowers */
 	atomic_bool indexed;	    /* copied up with other names (index.h) */
 	int names_lost;		    /* before that, covered by whiteouts */
 	bool removed;		    /* its name is gone; upper: fd is left, lower: lowers[0] */
@@ -45,8 +46,9 @@ struct mica_node {
 	atomic_bool anchor_used; /* since anchors.c looked last */
 	unsigned int lower_count;
 	/*
-	 * Top to bottom; of a file the one that shows, which stays when it was copied up,
-	 * since somebody may be reading it.
+	 * Top to bottom; of a file the one that shows and, when its data is in a layer below
+	 * (metacopy), those down to it. They stay when it was copied up, since somebody may be
+	 * reading it.
 	 */
 	struct mica_lower *lowers;
 	struct mica_file *file;	      /* open for reading and writing, see files.h */
@@ -97,6 +99,15 @@ void mica_node_clear_lowers(struct mica_node *node);
 int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out);
 int mica_node_lower(const struct mica_ovl *ovl, const struct mica_node *node, unsigned int i,
 		    struct mica_place *out);
+/* Of a file: where its data is below, unless mica_node_owns_data(). */
+int mica_node_data(const struct mica_ovl *ovl, const struct mica_node *node,
+		   struct mica_place *out);
+static inline bool mica_node_owns_data(const struct mica_node *node)
+{
+	return node->upper && !node->metacopy;
+}
+/* Its lower parts keep the paths that they have, whatever name it gets. The tree's lock is held */
+int mica_node_settle_lowers(struct mica_node *node);
 /* Its path in what the lower layers alone would show, from "/" on; "": the root. */
 int mica_node_merged_path(const struct mica_node *node, char buf[PATH_MAX]);
 /* Its path in a lower layer that it has a part in, from "." on: also in an image. */

@@ -111,7 +111,8 @@ static int setattr(struct mica_ovl *ovl, struct mica_node *node, const struct st
 {
 	struct mica_place at;
 	bool sized = set & FUSE_SET_ATTR_SIZE;
-	int ret = mica_copy_up(ovl, node, sized ? (uint64_t)attr->st_size : UINT64_MAX);
+	int ret = sized ? mica_copy_up(ovl, node, (uint64_t)attr->st_size)
+			: mica_copy_up_meta(ovl, node);
 
 	if (!ret && sized)
 		ret = cut(ovl, node, attr->st_size);
@@ -231,7 +232,7 @@ static int change_xattr(struct mica_ovl *ovl, struct mica_node *node, const char
 		ret = (int)mica_place_getxattr(&at, name, NULL, 0);
 	if (ret < 0)
 		return ret;
-	ret = mica_copy_up(ovl, node, UINT64_MAX);
+	ret = mica_copy_up_meta(ovl, node);
 	if (!ret)
 		ret = mica_node_upper(ovl, node, &at);
 	if (!ret)

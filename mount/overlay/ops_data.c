@@ -8,6 +8,7 @@
 
 #include "copyup.h"
 #include "files.h"
+#include "layer_impl.h"
 
 /* A request for the data of a file. */
 struct access {
@@ -22,8 +23,8 @@ static int access_open(struct access *a, bool write)
 {
 	int ret = write ? mica_copy_up(a->ovl, a->node, UINT64_MAX) : 0;
 
-	if (!ret && !a->node->upper) {
-		ret = mica_node_lower(a->ovl, a->node, 0, &a->at);
+	if (!ret && !mica_node_owns_data(a->node)) {
+		ret = mica_node_data(a->ovl, a->node, &a->at);
 		if (ret || a->at.layer->image)
 			return ret;
 	}
@@ -211,27 +212,51 @@ void mica_ovl_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t off_in,
 		fuse_reply_write(req, (size_t)n);
 }
 
+/* Of a file whose data is below. */
+static int sync_metadata(struct mica_ovl *ovl, struct mica_node *node)
+{
+	struct mica_place at;
+	cleanup_fd int fd = -1;
+	int ret = mica_node_upper(ovl, node, &at);
+
+	if (ret)
+		return ret;
+	fd = mica_in_dir_open_as(&at, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int sync_file(struct mica_ovl *ovl, struct mica_node *node, bool datasync)
+{
+	struct mica_file *file;
+	int ret;
+
+	if (!node->upper || ovl->flags & MICA_OVL_VOLATILE)
+		return 0;
+	if (!mica_node_owns_data(node))
+		return sync_metadata(ovl, node);
+	ret = mica_file_get(ovl, node, false, &file);
+	if (ret)
+		return ret;
+	ret = (datasync ? fdatasync(file->fd) : fsync(file->fd)) < 0 ? -errno : 0;
+	mica_file_put(ovl, file);
+	return ret;
+}
+
 void mica_ovl_fsync(fuse_req_t req, fuse_ino_t id, int datasync, struct fuse_file_info *fi)
 {
 	struct mica_ovl *ovl = mica_ovl_of(req);
 	struct mica_node *node = mica_ovl_begin(req, id);
-	struct access a;
-	bool upper;
 	int ret;
 
 	(void)fi;
 	if (!node)
 		return;
-	upper = node->upper;
+	pthread_rwlock_rdlock(&ovl->tree);
+	ret = sync_file(ovl, node, datasync);
+	pthread_rwlock_unlock(&ovl->tree);
 	mica_node_put(ovl, node);
-	if (!upper || ovl->flags & MICA_OVL_VOLATILE) {
-		fuse_reply_err(req, 0);
-		return;
-	}
-	if (!access_begin(req, id, false, &a))
-		return;
-	ret = (datasync ? fdatasync(a.file->fd) : fsync(a.file->fd)) < 0 ? -errno : 0;
-	access_end(&a);
 	mica_ovl_answer(req, ret);
 }
 

@@ -30,6 +30,7 @@ enum mica_ovl_flag {
 	MICA_OVL_REDIRECT = 1 << 2,	 /* directories of lower layers may be renamed */
 	MICA_OVL_WRITEBACK = 1 << 3,	 /* the kernel gathers writes */
 	MICA_OVL_DOT_WHITEOUTS = 1 << 4, /* .wh.NAME in a directory hides NAME */
+	MICA_OVL_METACOPY = 1 << 5,	 /* what changes no data copies none */
 };
 
 struct mica_nodes;

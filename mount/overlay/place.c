@@ -157,6 +157,29 @@ int mica_node_lower(const struct mica_ovl *ovl, const struct mica_node *node, un
 	return mica_node_lower_path(node, lower->layer, out->path);
 }
 
+int mica_node_data(const struct mica_ovl *ovl, const struct mica_node *node, struct mica_place *out)
+{
+	return mica_node_lower(ovl, node, node->lower_count - 1, out);
+}
+
+int mica_node_settle_lowers(struct mica_node *node)
+{
+	char path[PATH_MAX];
+
+	for (unsigned int i = 0; i < node->lower_count; i++) {
+		struct mica_lower *lower = &node->lowers[i];
+		int ret = lower->path ? 0 : mica_node_lower_path(node, lower->layer, path);
+
+		if (!ret && !lower->path) {
+			lower->path = strdup(path);
+			ret = lower->path ? 0 : -ENOMEM;
+		}
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 int mica_node_place(const struct mica_ovl *ovl, struct mica_node *node, struct mica_place *out)
 {
 	if (node->upper)

@@ -62,7 +62,7 @@ static int end_prepare(struct mica_ovl *ovl, struct end *e, bool moves)
 	int ret = mica_copy_up(ovl, e->n.dir, UINT64_MAX);
 
 	if (!ret && moves)
-		ret = mica_copy_up(ovl, e->node, UINT64_MAX);
+		ret = mica_copy_up_meta(ovl, e->node);
 	if (!ret)
 		ret = mica_spot_find(ovl, e->n.dir, e->n.name, &e->n);
 	if (!ret && moves && !e->n.type)
@@ -98,28 +98,15 @@ static int permitted(struct move *m, unsigned int flags)
 	return is_dir(&m->to) ? mica_change_empty(m->ovl, m->to.node) : 0;
 }
 
-/* From now on its parts below are found by a path of their own. */
-static int redirect(struct end *e)
+int mica_change_redirect(struct mica_node *node, const struct mica_place *at)
 {
-	struct mica_node *node = e->node;
 	char path[PATH_MAX];
-	int ret;
+	int ret = mica_node_settle_lowers(node);
 
-	for (unsigned int i = 0; i < node->lower_count; i++) {
-		struct mica_lower *lower = &node->lowers[i];
-
-		if (lower->path)
-			continue;
-		ret = mica_node_lower_path(node, lower->layer, path);
-		if (ret)
-			return ret;
-		lower->path = strdup(path);
-		if (!lower->path)
-			return -ENOMEM;
-	}
-	ret = mica_node_merged_path(node, path);
 	if (!ret)
-		ret = mica_upper_mark(&e->n.at, "redirect", path, strlen(path));
+		ret = mica_node_merged_path(node, path);
+	if (!ret)
+		ret = mica_upper_mark(at, "redirect", path, strlen(path));
 	if (ret || (node->redirect && !strcmp(node->redirect, path)))
 		return ret;
 	free(node->redirect);
@@ -127,12 +114,22 @@ static int redirect(struct end *e)
 	return node->redirect ? 0 : -ENOMEM;
 }
 
-static int mark_moving(struct end *e, const struct end *onto)
+int mica_change_redirect_file(struct mica_ovl *ovl, struct mica_node *node)
+{
+	struct mica_place at;
+	int ret = mica_node_upper(ovl, node, &at);
+
+	if (!ret)
+		ret = mica_change_redirect(node, &at);
+	return ret ? mica_copy_up(ovl, node, UINT64_MAX) : 0;
+}
+
+static int mark_moving(struct mica_ovl *ovl, struct end *e, const struct end *onto)
 {
 	if (!is_dir(e))
-		return 0;
+		return e->node->metacopy ? mica_change_redirect_file(ovl, e->node) : 0;
 	if (e->node->lower_count)
-		return redirect(e);
+		return mica_change_redirect(e->node, &e->n.at);
 	return onto->below || onto->n.dot_whiteout ? mica_upper_mark(&e->n.at, "opaque", "y", 1)
 						   : 0;
 }
@@ -213,9 +210,9 @@ static int move_locked(struct move *m, unsigned int flags)
 	if (!ret)
 		ret = end_prepare(ovl, &m->to, m->exchange);
 	if (!ret)
-		ret = mark_moving(&m->from, &m->to);
+		ret = mark_moving(ovl, &m->from, &m->to);
 	if (!ret && m->exchange)
-		ret = mark_moving(&m->to, &m->from);
+		ret = mark_moving(ovl, &m->to, &m->from);
 	if (!ret)
 		ret = mica_copy_up_impure(ovl, m->to.n.dir);
 	if (!ret && m->exchange)

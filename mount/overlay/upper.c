@@ -203,6 +203,17 @@ int mica_upper_mark(const struct mica_place *at, const char *key, const void *va
 	return mica_handle_setxattr(&h, full, value, len, 0);
 }
 
+int mica_upper_unmark(const struct mica_upper *u, int fd, const char *key)
+{
+	char full[MICA_XATTR_NAME_MAX];
+
+	mica_overlay_xattr(u->layer.userxattr, key, full);
+	/* to look is cheap, and mostly all */
+	if (fgetxattr(fd, full, NULL, 0) < 0)
+		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
+	return fremovexattr(fd, full) < 0 ? -errno : 0;
+}
+
 /* All whiteouts are links to one device where the file system lets them. */
 static int whiteout_link(struct mica_upper *u, int dir, const char *path)
 {

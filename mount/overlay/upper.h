@@ -26,6 +26,8 @@ void mica_upper_discard(struct mica_upper *u, const char *name);
 int mica_upper_mark_temp(struct mica_upper *u, const char *name, const char *key, const void *value,
 			 size_t len);
 int mica_upper_mark(const struct mica_place *at, const char *key, const void *value, size_t len);
+/* Takes one from an open file; one that is not there is none. */
+int mica_upper_unmark(const struct mica_upper *u, int fd, const char *key);
 
 /* A whiteout in the work directory. */
 int mica_upper_whiteout_temp(struct mica_upper *u, char name[MICA_TEMP_NAME_MAX]);

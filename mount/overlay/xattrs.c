@@ -37,7 +37,7 @@ long mica_overlay_value(const struct mica_place *place, const char *key, char *b
 
 bool mica_overlay_marked(const struct mica_place *place, const char *key, char *value)
 {
-	char buf[16];
+	char buf[128]; /* a digest of the data may follow metacopy */
 	long n = mica_overlay_value(place, key, buf, sizeof(buf));
 
 	if (value)

@@ -21,6 +21,7 @@ static const struct {
 	{"merge", NULL},
 	{"mount", &mica_verb_mount},
 	{"umount", &mica_verb_umount},
+	{"status", &mica_verb_status},
 	{"fsck", NULL},
 	{"dump", NULL},
 	{"extract", NULL},

@@ -67,6 +67,9 @@ int mica_image_open(struct mica_io *io, const struct mica_image_opts *opts, stru
 		    struct mica_err *err);
 void mica_image_free(struct mica_image *img);
 
+/* Bytes that the cache of decoded clusters holds now. */
+uint64_t mica_image_cache_used(struct mica_image *img);
+
 static inline void mica_cleanup_image(struct mica_image **img)
 {
 	mica_image_free(*img);

@@ -82,6 +82,16 @@ void mica_clusters_free(struct mica_clusters *all)
 	free(all);
 }
 
+uint64_t mica_image_cache_used(struct mica_image *img)
+{
+	uint64_t used;
+
+	pthread_mutex_lock(&img->clusters->lock);
+	used = img->clusters->used;
+	pthread_mutex_unlock(&img->clusters->lock);
+	return used;
+}
+
 static struct cluster_key cluster_key(const struct mica_extent *e)
 {
 	return (struct cluster_key){

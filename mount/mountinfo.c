@@ -58,27 +58,52 @@ static bool line_parse(char *line, const char **path, struct mica_mountinfo *out
 	return true;
 }
 
-int mica_mountinfo_find(const char *path, struct mica_mountinfo *out, struct mica_err *err)
+int mica_mountinfo_each(mica_mountinfo_seen *seen, void *ctx, struct mica_err *err)
 {
 	cleanup_file FILE *f = fopen("/proc/self/mountinfo", "re");
 	cleanup_free char *line = NULL;
 	size_t cap = 0;
-	int found = 0;
+	int ret = 0;
 
 	if (!f)
 		return mica_err_sys(err, errno, "/proc/self/mountinfo: open");
-	while (getline(&line, &cap, f) > 0) {
+	while (!ret && getline(&line, &cap, f) > 0) {
 		struct mica_mountinfo info;
 		const char *at;
 
 		line[strcspn(line, "\n")] = 0;
-		if (!line_parse(line, &at, &info) || strcmp(at, path))
-			continue;
-		/* later lines lie on top */
-		*out = info;
-		found = 1;
+		if (line_parse(line, &at, &info))
+			ret = seen(ctx, at, &info, err);
 	}
-	return found;
+	return ret;
+}
+
+struct find {
+	const char *path;
+	struct mica_mountinfo *out;
+	bool found;
+};
+
+static int find_seen(void *ctx, const char *path, const struct mica_mountinfo *info,
+		     struct mica_err *err)
+{
+	struct find *find = ctx;
+
+	(void)err;
+	if (strcmp(path, find->path))
+		return 0;
+	/* later lines lie on top */
+	*find->out = *info;
+	find->found = true;
+	return 0;
+}
+
+int mica_mountinfo_find(const char *path, struct mica_mountinfo *out, struct mica_err *err)
+{
+	struct find find = {.path = path, .out = out};
+	int ret = mica_mountinfo_each(find_seen, &find, err);
+
+	return ret ? ret : find.found;
 }
 
 int mica_mountinfo_resolve(const char *path, char *out, struct mica_err *err)

@@ -16,6 +16,13 @@ struct mica_mountinfo {
 	char source[PATH_MAX];
 };
 
+/* A mount; what is not 0 ends the walk. */
+typedef int mica_mountinfo_seen(void *ctx, const char *path, const struct mica_mountinfo *info,
+				struct mica_err *err);
+
+/* All mounts that this process sees, in their order. */
+int mica_mountinfo_each(mica_mountinfo_seen *seen, void *ctx, struct mica_err *err);
+
 /* The topmost mount at path (absolute, without symlinks). 1: found; 0: none; < 0: error */
 int mica_mountinfo_find(const char *path, struct mica_mountinfo *out, struct mica_err *err);
 

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "status.h"
 
 #define MAX_BACKGROUND 64 /* readahead requests under way at the same time */
 
@@ -50,6 +52,9 @@ void mica_ops_negotiate(struct mica_session *s, struct fuse_conn_info *conn, uns
 		want |= FUSE_CAP_POSIX_ACL;
 	conn->want = want & conn->capable;
 	conn->max_background = MAX_BACKGROUND;
+	s->caps = conn->want;
+	s->proto_major = conn->proto_major;
+	s->proto_minor = conn->proto_minor;
 	s->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	s->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	s->initialised = true;
@@ -141,10 +146,31 @@ static void ops_statfs(fuse_req_t req, fuse_ino_t node)
 	fuse_reply_statfs(req, &st);
 }
 
+static void reply_status(fuse_req_t req, bool json)
+{
+	const struct mica_session *s = mica_ops_session(req);
+	cleanup_free struct mica_status *status = calloc(1, sizeof(*status));
+	struct mica_err err = {.code = MICA_E_NOMEM};
+
+	if (!status || mica_status_write(s, json, status, &err))
+		fuse_reply_err(req, mica_err_errno(&err));
+	else
+		fuse_reply_ioctl(req, 0, status, sizeof(*status));
+}
+
+/* Paths of the host are for those who could as well see them there. */
+static bool may_ask(fuse_req_t req)
+{
+	uid_t uid = fuse_req_ctx(req)->uid;
+
+	return uid == 0 || uid == geteuid();
+}
+
 void mica_ops_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
 		    struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 		    size_t out_size)
 {
+	bool json = cmd == (unsigned int)MICA_IOC_STATUS_JSON;
 	int pid = getpid();
 
 	(void)node;
@@ -155,8 +181,13 @@ void mica_ops_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg
 	(void)in_size;
 	if (cmd == (unsigned int)MICA_IOC_SERVER_PID && out_size >= sizeof(pid))
 		fuse_reply_ioctl(req, 0, &pid, sizeof(pid));
-	else
+	else if ((!json && cmd != (unsigned int)MICA_IOC_STATUS) ||
+		 out_size < sizeof(struct mica_status))
 		fuse_reply_err(req, ENOTTY);
+	else if (may_ask(req))
+		reply_status(req, json);
+	else
+		fuse_reply_err(req, EPERM);
 }
 
 /*

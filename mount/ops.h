@@ -27,7 +27,7 @@ void mica_ops_entry(const struct mica_super *sb, const struct mica_inode *inode,
 
 /* Ask for these FUSE_CAP_*, and for ACLs, as far as the kernel offers them. */
 void mica_ops_negotiate(struct mica_session *s, struct fuse_conn_info *conn, unsigned int want);
-/* MICA_IOC_SERVER_PID */
+/* MICA_IOC_SERVER_PID, MICA_IOC_STATUS */
 void mica_ops_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
 		    struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 		    size_t out_size);

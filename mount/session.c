@@ -165,7 +165,7 @@ static int open_stack(struct mica_session *s, struct mica_err *err)
 			 (o->flags & MICA_MOUNT_METACOPY ? MICA_OVL_METACOPY : 0) |
 			 (o->flags & MICA_MOUNT_USERXATTR ? MICA_OVL_USERXATTR : 0),
 		.ids = &o->ids,
-		.cache_bytes = o->cache_bytes ? o->cache_bytes : cache_default(),
+		.cache_bytes = s->cache_bytes,
 	};
 	struct rlimit files;
 
@@ -183,7 +183,7 @@ static int open_image(struct mica_session *s, struct mica_err *err)
 {
 	const struct mica_mount_opts *opts = s->opts;
 	const struct mica_image_opts image_opts = {
-		.cache_bytes = opts->cache_bytes ? opts->cache_bytes : cache_default(),
+		.cache_bytes = s->cache_bytes,
 	};
 	const struct mica_prefetch_ops prefetch_ops = {.store = prefetch_store, .ctx = s};
 	const struct mica_image_files files = {
@@ -207,7 +207,11 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 {
 	int ret;
 
-	*s = (struct mica_session){.opts = opts};
+	*s = (struct mica_session){
+		.opts = opts,
+		.cache_bytes = opts->cache_bytes ? opts->cache_bytes : cache_default(),
+	};
+	s->cwd = getcwd(NULL, 0);
 	memory_settle();
 	ret = opts->image ? open_image(s, err) : open_stack(s, err);
 	if (ret)
@@ -308,6 +312,7 @@ int mica_session_mount(struct mica_session *s, const char *mountpoint, struct mi
 	if (fuse_set_signal_handlers(s->fuse))
 		return mica_err_set(err, MICA_E_SYS, "cannot set signal handlers");
 	s->handlers = true;
+	s->mountpoint = mountpoint;
 	mica_log_collect_begin(said, sizeof(said));
 	ret = fuse_session_mount(s->fuse, mountpoint);
 	s->mounted = !ret;
@@ -391,5 +396,6 @@ void mica_session_clear(struct mica_session *s)
 	}
 	mica_image_free(s->image);
 	mica_ovl_free(s->ovl);
+	free(s->cwd);
 	*s = (struct mica_session){0};
 }

@@ -27,7 +27,12 @@ struct mica_session {
 	const struct mica_mount_opts *opts; /* borrowed */
 	struct fuse_session *fuse;	    /* owned */
 	struct mica_prefetch *prefetch;	    /* owned */
-	bool handlers;			    /* of signals, set */
+	const char *mountpoint;		    /* borrowed */
+	char *cwd;	      /* owned: what names in opts are relative to; may be NULL */
+	uint64_t cache_bytes; /* of decoded data, at most */
+	unsigned int caps;    /* FUSE_CAP_* in force */
+	unsigned int proto_major, proto_minor;
+	bool handlers; /* of signals, set */
 	bool mounted;
 	bool initialised; /* the kernel's INIT was answered */
 	bool no_open;	  /* the kernel can do without OPEN */
@@ -43,7 +48,7 @@ struct mica_session {
 int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
 		      struct mica_err *err);
 
-/* Mounts at an absolute path and answers INIT: the mount is live when this returns 0. */
+/* Mounts at an absolute path, which stays borrowed, and answers INIT: the mount is live at 0. */
 int mica_session_mount(struct mica_session *s, const char *mountpoint, struct mica_err *err);
 
 /* Serves until unmounted or told to stop by SIGTERM, SIGINT or SIGHUP. */

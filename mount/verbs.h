@@ -6,5 +6,6 @@
 
 extern const struct mica_verb mica_verb_mount;
 extern const struct mica_verb mica_verb_umount;
+extern const struct mica_verb mica_verb_status;
 
 #endif

@@ -89,32 +89,32 @@ static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mica_session *s = mica_ops_session(req);
 	struct fuse_entry_param entry = {.entry_timeout = MICA_OPS_FOREVER};
-	struct mica_inode inode;
+	struct mica_inode dir, inode;
 	struct mica_err err;
 	uint64_t nid;
 	int ret;
 
-	if (!mica_ops_inode(req, parent, &inode))
+	if (!mica_ops_inode(req, parent, &dir))
 		return;
 	if (strlen(name) > EROFS_NAME_MAX) {
 		fuse_reply_err(req, ENAMETOOLONG);
 		return;
 	}
-	ret = lookup_nid(s, &inode, name, &nid, &err);
+	ret = lookup_nid(s, &dir, name, &nid, &err);
 	if (ret == MICA_E_NOENT) {
 		/* node 0: "not there", for the kernel to remember */
 		fuse_reply_entry(req, &entry);
 		return;
 	}
 	if (ret) {
-		mica_ops_fail(req, inode.nid, "look up a name in", &err);
+		mica_ops_fail(req, dir.nid, "look up a name in", &err);
 		return;
 	}
 	if (mica_image_inode(s->image, nid, &inode, &err)) {
 		mica_ops_fail(req, nid, "read inode", &err);
 		return;
 	}
-	mica_prefetch_named(s->prefetch, &inode, false);
+	mica_session_named(s, &dir, name, &inode, false);
 	mica_ops_entry(s->sb, &inode, &entry);
 	fuse_reply_entry(req, &entry);
 }

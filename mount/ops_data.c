@@ -43,6 +43,9 @@ void mica_ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		return;
 	}
 	n = mica_image_read(s->image, &inode, buf, size, (uint64_t)off, &err);
+	/* before the answer, which the next read may wait for */
+	if (n > 0)
+		mica_session_has_read(s, &inode, (uint64_t)off, (uint64_t)n);
 	if (n < 0)
 		mica_ops_fail(req, inode.nid, "read data of", &err);
 	else

@@ -38,8 +38,8 @@ static void entry_plain(const struct mica_super *sb, const struct mica_dirent *d
 }
 
 /* Put one entry into buf; 0 when it does not fit. */
-static size_t entry_add(fuse_req_t req, char *buf, size_t cap, const struct mica_dirent *de,
-			bool plus)
+static size_t entry_add(fuse_req_t req, const struct mica_inode *dir, char *buf, size_t cap,
+			const struct mica_dirent *de, bool plus)
 {
 	struct mica_session *s = mica_ops_session(req);
 	struct fuse_entry_param entry;
@@ -59,7 +59,7 @@ static size_t entry_add(fuse_req_t req, char *buf, size_t cap, const struct mica
 	if (need > cap)
 		return 0;
 	if (entry.ino)
-		mica_prefetch_named(s->prefetch, &inode, true);
+		mica_session_named(s, dir, de->name, &inode, true);
 	return need;
 }
 
@@ -77,7 +77,7 @@ static long entries_fill(fuse_req_t req, const struct mica_inode *inode, char *b
 		return ret;
 	mica_dir_seek(dir, cookie);
 	while ((ret = mica_dir_next(dir, &de, err)) > 0) {
-		n = entry_add(req, buf + used, cap - used, &de, plus);
+		n = entry_add(req, inode, buf + used, cap - used, &de, plus);
 		if (!n)
 			break;
 		used += n;

@@ -65,6 +65,15 @@ int mica_mount_set_work(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+int mica_mount_set_trace(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	(void)err;
+	o->trace = value;
+	return 0;
+}
+
 static int opt_set_cache(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
@@ -102,7 +111,7 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME, ro, "
 	 "lowerdir=TOP:...:BOTTOM, upperdir=DIR, workdir=DIR, volatile, redirect_dir=on|off, "
 	 "metacopy=on|off, "
-	 "userxattr, uidmapping=MAP, gidmapping=MAP, squash_to_root, squash_to_uid=N, "
+	 "userxattr, trace=FILE, uidmapping=MAP, gidmapping=MAP, squash_to_root, squash_to_uid=N, "
 	 "squash_to_gid=N, writeback=0|1; words that are for fstab alone are ignored",
 	 opt_set_words},
 	{"offset", 0, "N", "the image starts at byte N of the file (K, M, G, T allowed)",
@@ -125,6 +134,8 @@ const struct mica_opt mica_mount_opts_table[] = {
 	{"threads", 'j', "N",
 	 "serve at most N requests at the same time, and work ahead with N threads",
 	 opt_set_threads},
+	{"trace", 0, "FILE", "write into FILE in which order files are read first",
+	 mica_mount_set_trace},
 	{"quiet", 0, NULL, "do not say on standard output that the mount is live", opt_set_quiet},
 	{0},
 };

@@ -44,6 +44,7 @@ struct mica_mount_opts {
 	struct mica_opt_list devices;
 	uint64_t cache_bytes; /* 0: the reader's default */
 	unsigned int threads; /* 0: libfuse's default */
+	const char *trace;    /* file that says what is read; NULL: none; may point into words */
 	bool foreground;
 	bool quiet;
 	bool wants_write; /* somebody said rw */
@@ -72,6 +73,7 @@ int mica_mount_lowerdir_split(struct mica_mount_opts *opts, struct mica_err *err
 /* Options that are words as well. ctx: struct mica_mount_opts */
 int mica_mount_set_upper(void *ctx, const char *value, struct mica_err *err);
 int mica_mount_set_work(void *ctx, const char *value, struct mica_err *err);
+int mica_mount_set_trace(void *ctx, const char *value, struct mica_err *err);
 int mica_mount_set_offset(void *ctx, const char *value, struct mica_err *err);
 int mica_mount_set_device(void *ctx, const char *value, struct mica_err *err);
 #define cleanup_mount_opts cleanup(mica_mount_opts_clear)

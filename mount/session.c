@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include "log.h"
 #include "ops.h"
 #include "overlay/ops.h"
+#include "paths.h"
+#include "recorder.h"
 
 #define IDLE_THREADS   10
 #define CACHE_DEFAULT  (64ULL << 20)
@@ -198,8 +201,22 @@ static int open_image(struct mica_session *s, struct mica_err *err)
 	if (ret)
 		return ret;
 	s->sb = mica_image_super(s->image);
+	if (s->recorder)
+		ret = mica_paths_new(s->sb->root_nid, &s->paths, err);
+	if (ret)
+		return ret;
 	return mica_prefetch_new(s->image, image_opts.cache_bytes, prefetch_threads(opts),
 				 &prefetch_ops, &s->prefetch, err);
+}
+
+/* Before the directory and the mask of the process change. */
+static int open_recorder(struct mica_session *s, struct mica_err *err)
+{
+	if (!s->opts->trace || s->opts->fake)
+		return 0;
+	/* a file that may not grow is an error of write(2), and not the end of the mount */
+	signal(SIGXFSZ, SIG_IGN);
+	return mica_recorder_new(s->opts->trace, &s->recorder, err);
 }
 
 int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
@@ -212,7 +229,11 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 		.cache_bytes = opts->cache_bytes ? opts->cache_bytes : cache_default(),
 	};
 	s->cwd = getcwd(NULL, 0);
+	pthread_mutex_init(&s->paths_lock, NULL);
 	memory_settle();
+	ret = open_recorder(s, err);
+	if (ret)
+		return ret;
 	ret = opts->image ? open_image(s, err) : open_stack(s, err);
 	if (ret)
 		return ret;
@@ -222,6 +243,37 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 	s->buffer_key = true;
 	mica_log_take_fuse();
 	return fuse_open(s, err);
+}
+
+void mica_session_named(struct mica_session *s, const struct mica_inode *dir, const char *name,
+			const struct mica_inode *inode, bool listed)
+{
+	if (!s->paths) {
+		mica_prefetch_named(s->prefetch, inode, listed);
+		return;
+	}
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return;
+	/* what is handed out ahead is never asked for: so nothing is, and the record is whole */
+	pthread_mutex_lock(&s->paths_lock);
+	/* without a name its reads are missing, which is no reason to fail the lookup */
+	mica_paths_add(s->paths, inode->nid, dir->nid, name, NULL);
+	pthread_mutex_unlock(&s->paths_lock);
+}
+
+void mica_session_has_read(struct mica_session *s, const struct mica_inode *inode, uint64_t off,
+			   uint64_t n)
+{
+	char path[PATH_MAX];
+	bool found;
+
+	if (!s->recorder)
+		return;
+	pthread_mutex_lock(&s->paths_lock);
+	found = mica_paths_get(s->paths, inode->nid, path);
+	pthread_mutex_unlock(&s->paths_lock);
+	if (found)
+		mica_recorder_read(s->recorder, path, off, n, !off && n == inode->size);
 }
 
 static bool program_exists(const char *name)
@@ -397,5 +449,8 @@ void mica_session_clear(struct mica_session *s)
 	mica_image_free(s->image);
 	mica_ovl_free(s->ovl);
 	free(s->cwd);
+	mica_recorder_free(s->recorder);
+	mica_paths_free(s->paths);
+	pthread_mutex_destroy(&s->paths_lock);
 	*s = (struct mica_session){0};
 }

@@ -19,6 +19,8 @@
 #define MICA_IOC_SERVER_PID _IOR('M', 1, int)
 
 struct mica_ovl;
+struct mica_paths;
+struct mica_recorder;
 
 struct mica_session {
 	struct mica_image *image;	    /* owned; NULL: a stack */
@@ -32,6 +34,9 @@ struct mica_session {
 	uint64_t cache_bytes; /* of decoded data, at most */
 	unsigned int caps;    /* FUSE_CAP_* in force */
 	unsigned int proto_major, proto_minor;
+	struct mica_recorder *recorder; /* owned; NULL: reads are not recorded */
+	struct mica_paths *paths;	/* owned; of the image, when they are */
+	pthread_mutex_t paths_lock;
 	bool handlers; /* of signals, set */
 	bool mounted;
 	bool initialised; /* the kernel's INIT was answered */
@@ -57,6 +62,14 @@ int mica_session_serve(struct mica_session *s, struct mica_err *err);
 /* Unmounts if mounted, closes the image. */
 void mica_session_clear(struct mica_session *s);
 #define cleanup_session cleanup(mica_session_clear)
+
+/* The kernel was told of an inode of the image; listed: with its directory, else alone. */
+void mica_session_named(struct mica_session *s, const struct mica_inode *dir, const char *name,
+			const struct mica_inode *inode, bool listed);
+
+/* It has read n bytes of it, from off on. */
+void mica_session_has_read(struct mica_session *s, const struct mica_inode *inode, uint64_t off,
+			   uint64_t n);
 
 /* At least len bytes, owned by the calling thread until its next call; NULL: no memory. */
 void *mica_session_buffer(struct mica_session *s, size_t len);

@@ -108,6 +108,8 @@ static inline bool mica_node_owns_data(const struct mica_node *node)
 }
 /* Its lower parts keep the paths that they have, whatever name it gets. The tree's lock is held */
 int mica_node_settle_lowers(struct mica_node *node);
+/* Its path in the mounted tree, "a/b", "": the root. */
+int mica_node_path(const struct mica_node *node, char buf[PATH_MAX]);
 /* Its path in what the lower layers alone would show, from "/" on; "": the root. */
 int mica_node_merged_path(const struct mica_node *node, char buf[PATH_MAX]);
 /* Its path in a lower layer that it has a part in, from "." on: also in an image. */

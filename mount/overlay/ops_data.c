@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "../recorder.h"
 #include "copyup.h"
 #include "files.h"
 #include "layer_impl.h"
@@ -84,9 +85,22 @@ static long data_read(const struct access *a, char *buf, size_t size, off_t off)
 	return n < 0 ? -errno : n;
 }
 
+/* The tree's lock is held: the names stay. */
+static void data_record(const struct mica_session *s, const struct mica_node *node, off_t off,
+			long n, size_t asked)
+{
+	char path[PATH_MAX];
+
+	/* what has no name any more cannot be found again */
+	if (s->recorder && n > 0 && !node->removed && !mica_node_path(node, path))
+		mica_recorder_read(s->recorder, path, (uint64_t)off, (uint64_t)n,
+				   !off && (size_t)n < asked);
+}
+
 void mica_ovl_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	char *buf = mica_session_buffer(fuse_req_userdata(req), size);
+	struct mica_session *s = fuse_req_userdata(req);
+	char *buf = mica_session_buffer(s, size);
 	struct access a;
 	long n;
 
@@ -98,6 +112,7 @@ void mica_ovl_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t off, struct
 	if (!access_begin(req, id, false, &a))
 		return;
 	n = data_read(&a, buf, size, off);
+	data_record(s, a.node, off, n, size);
 	access_end(&a);
 	if (!mica_ovl_failed(req, (int)n))
 		fuse_reply_buf(req, buf, (size_t)n);

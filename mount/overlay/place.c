@@ -102,6 +102,18 @@ int mica_node_upper(const struct mica_ovl *ovl, struct mica_node *node, struct m
 	return place_upper(ovl, node, out);
 }
 
+int mica_node_path(const struct mica_node *node, char buf[PATH_MAX])
+{
+	struct backwards b;
+	int ret = 0;
+
+	backwards_begin(&b, buf, PATH_MAX);
+	for (; !ret && node->parent; node = node->parent)
+		ret = prepend(&b, node->name);
+	backwards_end(&b);
+	return ret;
+}
+
 int mica_node_merged_path(const struct mica_node *node, char buf[PATH_MAX])
 {
 	struct backwards b;

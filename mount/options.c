@@ -110,7 +110,7 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "default_permissions, suid, "
 	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME, ro, "
 	 "lowerdir=TOP:...:BOTTOM, upperdir=DIR, workdir=DIR, volatile, redirect_dir=on|off, "
-	 "metacopy=on|off, "
+	 "metacopy=on|off, dot_whiteouts, "
 	 "userxattr, trace=FILE, uidmapping=MAP, gidmapping=MAP, squash_to_root, squash_to_uid=N, "
 	 "squash_to_gid=N, writeback=0|1; words that are for fstab alone are ignored",
 	 opt_set_words},
@@ -220,7 +220,8 @@ static void take_its_place(struct mica_mount_opts *o)
 {
 	o->quiet = true;
 	o->sloppy = true;
-	o->flags |= MICA_MOUNT_DEFAULT_PERMISSIONS | MICA_MOUNT_NO_REDIRECT;
+	o->flags |=
+		MICA_MOUNT_DEFAULT_PERMISSIONS | MICA_MOUNT_NO_REDIRECT | MICA_MOUNT_DOT_WHITEOUTS;
 	if (geteuid() == 0)
 		o->flags |= MICA_MOUNT_SUID | MICA_MOUNT_NOATIME;
 	o->fsname = o->subtype = "fuse-overlayfs";

@@ -21,15 +21,17 @@ enum mica_mount_flag {
 	MICA_MOUNT_NOATIME = 1 << 3,
 	MICA_MOUNT_ALLOW_OTHER = 1 << 4,
 	MICA_MOUNT_DEFAULT_PERMISSIONS = 1 << 5,
-	MICA_MOUNT_NOACL = 1 << 6,	   /* access control lists are shown, not enforced */
-	MICA_MOUNT_AUTO_UNMOUNT = 1 << 7,  /* fusermount3 stays and cleans up after a crash */
-	MICA_MOUNT_RO = 1 << 8,		   /* although there is an upper directory */
-	MICA_MOUNT_VOLATILE = 1 << 9,	   /* the upper directory is never synced */
-	MICA_MOUNT_NO_REDIRECT = 1 << 10,  /* directories from below are not renamed */
-	MICA_MOUNT_USERXATTR = 1 << 11,	   /* overlay attributes are user.overlay.* */
-	MICA_MOUNT_NO_WRITEBACK = 1 << 12, /* each write is passed on before it returns */
-	MICA_MOUNT_SQUASH_ROOT = 1 << 13,  /* everything belongs to root */
-	MICA_MOUNT_METACOPY = 1 << 14,	   /* a change of attributes copies no data */
+	MICA_MOUNT_NOACL = 1 << 6,	    /* access control lists are shown, not enforced */
+	MICA_MOUNT_AUTO_UNMOUNT = 1 << 7,   /* fusermount3 stays and cleans up after a crash */
+	MICA_MOUNT_RO = 1 << 8,		    /* although there is an upper directory */
+	MICA_MOUNT_VOLATILE = 1 << 9,	    /* the upper directory is never synced */
+	MICA_MOUNT_NO_REDIRECT = 1 << 10,   /* directories from below are not renamed */
+	MICA_MOUNT_USERXATTR = 1 << 11,	    /* overlay attributes are user.overlay.* */
+	MICA_MOUNT_NO_WRITEBACK = 1 << 12,  /* each write is passed on before it returns */
+	MICA_MOUNT_SQUASH_ROOT = 1 << 13,   /* everything belongs to root */
+	MICA_MOUNT_METACOPY = 1 << 14,	    /* a change of attributes copies no data */
+	MICA_MOUNT_DOT_WHITEOUTS = 1 << 15, /* .wh.NAME in a directory hides NAME */
+	MICA_MOUNT_REDIRECT = 1 << 16,	    /* somebody said redirect_dir=on */
 };
 
 struct mica_mount_opts {

@@ -163,7 +163,10 @@ static int open_stack(struct mica_session *s, struct mica_err *err)
 		.work = o->work,
 		.flags = (o->flags & MICA_MOUNT_VOLATILE ? MICA_OVL_VOLATILE : 0) |
 			 (o->flags & MICA_MOUNT_NO_REDIRECT ? 0 : MICA_OVL_REDIRECT) |
-			 (o->stand_in ? MICA_OVL_DOT_WHITEOUTS : 0) |
+			 (o->flags & (MICA_MOUNT_REDIRECT | MICA_MOUNT_METACOPY)
+				  ? MICA_OVL_REDIRECT_USER
+				  : 0) |
+			 (o->flags & MICA_MOUNT_DOT_WHITEOUTS ? MICA_OVL_DOT_WHITEOUTS : 0) |
 			 (o->flags & MICA_MOUNT_NO_WRITEBACK ? 0 : MICA_OVL_WRITEBACK) |
 			 (o->flags & MICA_MOUNT_METACOPY ? MICA_OVL_METACOPY : 0) |
 			 (o->flags & MICA_MOUNT_USERXATTR ? MICA_OVL_USERXATTR : 0),

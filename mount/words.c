@@ -47,8 +47,8 @@ static int word_set_redirect(void *ctx, const char *value, struct mica_err *err)
 
 	if (strcmp(value, "on") && strcmp(value, "off"))
 		return mica_err_set(err, MICA_E_USAGE, "'%s' is neither on nor off", value);
-	o->flags &= ~(unsigned int)MICA_MOUNT_NO_REDIRECT;
-	o->flags |= strcmp(value, "on") ? MICA_MOUNT_NO_REDIRECT : 0;
+	o->flags &= ~(unsigned int)(MICA_MOUNT_NO_REDIRECT | MICA_MOUNT_REDIRECT);
+	o->flags |= strcmp(value, "on") ? MICA_MOUNT_NO_REDIRECT : MICA_MOUNT_REDIRECT;
 	return 0;
 }
 
@@ -140,6 +140,7 @@ static const struct word words[] = {
 	{"volatile", MICA_MOUNT_VOLATILE, 0, NULL},
 	{"redirect_dir", 0, 0, word_set_redirect},
 	{"metacopy", 0, 0, word_set_metacopy},
+	{"dot_whiteouts", MICA_MOUNT_DOT_WHITEOUTS, 0, NULL},
 	{"userxattr", MICA_MOUNT_USERXATTR, 0, NULL},
 	{"suid", MICA_MOUNT_SUID, 0, NULL},
 	{"nosuid", 0, MICA_MOUNT_SUID, NULL},

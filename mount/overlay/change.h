@@ -65,6 +65,14 @@ int mica_change_redirect(struct mica_node *node, const struct mica_place *at);
 /* The same of a file whose data is below; where that cannot be, it gets its data. */
 int mica_change_redirect_file(struct mica_ovl *ovl, struct mica_node *node);
 
+/*
+ * A name was given. fuse-overlayfs' files that hide it go after that, since to fuse-overlayfs they
+ * would hide it still.
+ */
+void mica_change_named(struct mica_ovl *ovl, struct mica_node *dir, const char *name);
+/* -EPERM: it would be such a file. */
+int mica_change_name_allowed(const struct mica_ovl *ovl, const char *name);
+
 /* Gives what lies in the upper directory one name more on the host. */
 int mica_change_host_link(const struct mica_place *from, int dir, const char *path);
 

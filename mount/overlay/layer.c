@@ -101,22 +101,21 @@ static bool whiteout_by_xattr(const struct mica_place *dir, const char *name,
  * The third kind, of OCI layers, which fuse-overlayfs writes where it can make no devices:
  * ".wh.NAME" is a whiteout of NAME, ".wh..wh..opq" an opaque mark.
  */
-#define DOT_WHITEOUT ".wh."
-#define DOT_OPAQUE   ".wh..wh..opq"
+#define DOT_OPAQUE ".wh..wh..opq"
 
-static bool dot_name(const struct mica_ovl_layer *layer, const char *name)
+bool mica_ovl_layer_reserves(const struct mica_ovl_layer *layer, const char *name)
 {
 	return layer->dot_whiteouts && !layer->image &&
-	       !strncmp(name, DOT_WHITEOUT, strlen(DOT_WHITEOUT));
+	       !strncmp(name, MICA_DOT_WHITEOUT, strlen(MICA_DOT_WHITEOUT));
 }
 
 static int dot_whiteout(const struct mica_place *dir, const char *name, struct mica_found *out)
 {
-	char mark[sizeof(DOT_WHITEOUT) + NAME_MAX];
+	char mark[sizeof(MICA_DOT_WHITEOUT) + NAME_MAX];
 
 	if (!dir->layer->dot_whiteouts || dir->layer->image)
 		return -ENOENT;
-	snprintf(mark, sizeof(mark), DOT_WHITEOUT "%s", name);
+	snprintf(mark, sizeof(mark), MICA_DOT_WHITEOUT "%s", name);
 	if (mica_in_dir_lookup(dir, mark, out))
 		return -ENOENT;
 	out->whiteout = true;
@@ -137,7 +136,7 @@ int mica_place_lookup(const struct mica_place *dir, const char *name, struct mic
 
 	if (dir->layer->image)
 		ret = mica_in_image_lookup(dir, name, out);
-	else if (!dot_name(dir->layer, name))
+	else if (!mica_ovl_layer_reserves(dir->layer, name))
 		ret = mica_in_dir_lookup(dir, name, out);
 	if (ret)
 		return ret == -ENOENT ? dot_whiteout(dir, name, out) : ret;
@@ -174,7 +173,7 @@ static int each_without_dots(void *ctx, const char *name, uint64_t ino, mode_t t
 {
 	const struct without_dots *w = ctx;
 
-	return dot_name(w->layer, name) ? 0 : w->each(w->ctx, name, ino, type);
+	return mica_ovl_layer_reserves(w->layer, name) ? 0 : w->each(w->ctx, name, ino, type);
 }
 
 int mica_place_list(const struct mica_place *dir, mica_place_each *each, void *ctx)

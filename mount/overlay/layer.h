@@ -57,6 +57,10 @@ void mica_ovl_layer_clear(struct mica_ovl_layer *layer);
 /* The layer's root directory. */
 void mica_ovl_layer_root(const struct mica_ovl_layer *layer, struct mica_place *out);
 
+/* A name that says something of another one, and is not shown: MICA_DOT_WHITEOUT with that. */
+bool mica_ovl_layer_reserves(const struct mica_ovl_layer *layer, const char *name);
+#define MICA_DOT_WHITEOUT ".wh."
+
 /* Steps down: place becomes that of name in it, which was found there. */
 int mica_place_enter(struct mica_place *place, const char *name, const struct mica_found *found);
 

@@ -239,18 +239,35 @@ static int make_locked(struct mica_ovl *ovl, struct mica_node *dir, const char *
 	return ret ? ret : mica_ovl_lookup(ovl, dir, name, out, st);
 }
 
+void mica_change_named(struct mica_ovl *ovl, struct mica_node *dir, const char *name)
+{
+	struct mica_place at;
+
+	if (ovl->upper.layer.dot_whiteouts && !mica_node_upper(ovl, dir, &at))
+		mica_upper_uncover(&at, name);
+}
+
+int mica_change_name_allowed(const struct mica_ovl *ovl, const char *name)
+{
+	return mica_ovl_layer_reserves(&ovl->upper.layer, name) ? -EPERM : 0;
+}
+
 int mica_change_make(struct mica_ovl *ovl, struct mica_node *dir, const char *name,
 		     const struct mica_make *what, struct mica_node **out, struct stat *st)
 {
-	int ret;
+	int ret = mica_change_name_allowed(ovl, name);
 
 	/* that would be a whiteout */
 	if (S_ISCHR(what->mode) && what->rdev == 0)
 		return -EPERM;
+	if (ret)
+		return ret;
 	pthread_rwlock_wrlock(&ovl->tree);
 	ret = dir->removed ? -ENOENT : mica_copy_up(ovl, dir, UINT64_MAX);
 	if (!ret)
 		ret = make_locked(ovl, dir, name, what, out, st);
+	if (!ret)
+		mica_change_named(ovl, dir, name);
 	pthread_rwlock_unlock(&ovl->tree);
 	return ret;
 }
@@ -300,14 +317,18 @@ static int link_locked(struct mica_ovl *ovl, struct mica_node *node, struct mica
 int mica_change_link(struct mica_ovl *ovl, struct mica_node *node, struct mica_node *dir,
 		     const char *name, struct stat *st)
 {
-	int ret;
+	int ret = mica_change_name_allowed(ovl, name);
 
+	if (ret)
+		return ret;
 	pthread_rwlock_wrlock(&ovl->tree);
 	ret = dir->removed ? -ENOENT : mica_copy_up_meta(ovl, node);
 	if (!ret)
 		ret = mica_copy_up(ovl, dir, UINT64_MAX);
 	if (!ret)
 		ret = link_locked(ovl, node, dir, name);
+	if (!ret)
+		mica_change_named(ovl, dir, name);
 	/* often the older name is removed next */
 	if (!ret)
 		ret = mica_node_rename(ovl, node, dir, name);

@@ -160,6 +160,9 @@ int mica_ovl_new(const struct mica_ovl_opts *opts, struct mica_ovl **out, struct
 		return mica_err_nomem(err);
 	if (opts->upper && mica_upper_open(&ovl->upper, opts->upper, opts->work, opts->flags, err))
 		return err->code;
+	/* the kernel does not follow what any user could have written */
+	if (ovl->upper.layer.userxattr && !(ovl->flags & MICA_OVL_REDIRECT_USER))
+		ovl->flags &= ~(unsigned int)MICA_OVL_REDIRECT;
 	if (!opts->upper && geteuid() != 0)
 		ovl->upper.layer.userxattr = true;
 	if (lowers_open(ovl, opts, err))

@@ -31,6 +31,7 @@ enum mica_ovl_flag {
 	MICA_OVL_WRITEBACK = 1 << 3,	 /* the kernel gathers writes */
 	MICA_OVL_DOT_WHITEOUTS = 1 << 4, /* .wh.NAME in a directory hides NAME */
 	MICA_OVL_METACOPY = 1 << 5,	 /* what changes no data copies none */
+	MICA_OVL_REDIRECT_USER = 1 << 6, /* directories may be renamed with user.overlay.*, too */
 };
 
 struct mica_nodes;

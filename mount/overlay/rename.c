@@ -223,6 +223,7 @@ static int move_locked(struct move *m, unsigned int flags)
 		ret = m->exchange ? host_rename(m, RENAME_EXCHANGE) : move_over(m);
 	if (ret)
 		return ret;
+	mica_change_named(ovl, m->to.n.dir, m->to.n.name);
 	if (m->to.node && !m->exchange)
 		mica_change_lost(m->ovl, m->to.node, &m->to.n);
 	return named(m);
@@ -232,10 +233,12 @@ int mica_change_rename(struct mica_ovl *ovl, struct mica_node *from, const char 
 		       struct mica_node *to, const char *new_name, unsigned int flags)
 {
 	struct move m = {.ovl = ovl, .exchange = flags & RENAME_EXCHANGE};
-	int ret;
+	int ret = mica_change_name_allowed(ovl, new_name);
 
 	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
-		return -EINVAL;
+		ret = -EINVAL;
+	if (ret)
+		return ret;
 	pthread_rwlock_wrlock(&ovl->tree);
 	ret = end_find(ovl, from, old_name, &m.from);
 	if (!ret)

@@ -240,6 +240,17 @@ int mica_upper_whiteout(struct mica_upper *u, const struct mica_place *at)
 	return whiteout_link(u, at->base, at->path);
 }
 
+void mica_upper_uncover(const struct mica_place *dir, const char *name)
+{
+	char mark[sizeof(MICA_DOT_WHITEOUT) + NAME_MAX];
+	struct mica_found found = {.nid = 0};
+	struct mica_place at = *dir;
+
+	snprintf(mark, sizeof(mark), MICA_DOT_WHITEOUT "%s", name);
+	if (!mica_place_enter(&at, mark, &found))
+		unlinkat(at.base, at.path, 0);
+}
+
 int mica_upper_place(struct mica_upper *u, const char *name, const struct mica_place *at,
 		     unsigned int flags)
 {

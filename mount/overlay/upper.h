@@ -31,6 +31,8 @@ int mica_upper_unmark(const struct mica_upper *u, int fd, const char *key);
 
 /* A whiteout in the work directory. */
 int mica_upper_whiteout_temp(struct mica_upper *u, char name[MICA_TEMP_NAME_MAX]);
+/* The file goes that says that name, which is there again, is hidden. */
+void mica_upper_uncover(const struct mica_place *dir, const char *name);
 /* A whiteout where nothing is; -EEXIST. */
 int mica_upper_whiteout(struct mica_upper *u, const struct mica_place *at);
 /* From the work directory to a place. flags: as for renameat2(2) */

@@ -34,6 +34,7 @@ void mica_ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		fuse_reply_buf(req, NULL, 0);
 		return;
 	}
+	mica_server_hand_over(s->server);
 	mica_prefetch_read(s->prefetch, &inode, (uint64_t)off, size);
 	/* small files answer with their size, so that the buffer stays hot */
 	size = (size_t)mica_min(size, inode.size - (uint64_t)off);

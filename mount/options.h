@@ -45,7 +45,7 @@ struct mica_mount_opts {
 	uint64_t offset;    /* bytes */
 	struct mica_opt_list devices;
 	uint64_t cache_bytes; /* 0: the reader's default */
-	unsigned int threads; /* 0: libfuse's default */
+	unsigned int threads; /* 0: the default */
 	const char *trace;    /* file that says what is read; NULL: none; may point into words */
 	bool foreground;
 	bool quiet;

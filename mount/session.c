@@ -21,12 +21,12 @@
 #include "paths.h"
 #include "recorder.h"
 
-#define IDLE_THREADS   10
-#define CACHE_DEFAULT  (64ULL << 20)
-#define CACHE_LEAST    (8ULL << 20)
-#define CACHE_SHARE    8 /* part of the free memory that the default may take */
-#define MMAP_THRESHOLD (256 << 10)
-#define READAHEAD_KB   1024
+#define THREADS_DEFAULT 10
+#define CACHE_DEFAULT	(64ULL << 20)
+#define CACHE_LEAST	(8ULL << 20)
+#define CACHE_SHARE	8 /* part of the free memory that the default may take */
+#define MMAP_THRESHOLD	(256 << 10)
+#define READAHEAD_KB	1024
 
 struct mica_buffer {
 	size_t cap;
@@ -398,38 +398,15 @@ static void prefetch_finish(struct mica_session *s)
 	free(buf.mem);
 }
 
-static int session_loop(struct mica_session *s)
-{
-	int ret;
-#if FUSE_USE_VERSION >= 312
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_clone_fd(config, 1);
-	fuse_loop_cfg_set_idle_threads(config, s->opts->threads ? s->opts->threads : IDLE_THREADS);
-	if (s->opts->threads)
-		fuse_loop_cfg_set_max_threads(config, s->opts->threads);
-	ret = fuse_session_loop_mt(s->fuse, config);
-	fuse_loop_cfg_destroy(config);
-#else
-	struct fuse_loop_config config = {
-		.clone_fd = 1,
-		.max_idle_threads = s->opts->threads ? s->opts->threads : IDLE_THREADS,
-	};
-
-	ret = fuse_session_loop_mt(s->fuse, &config);
-#endif
-	return ret;
-}
-
 int mica_session_serve(struct mica_session *s, struct mica_err *err)
 {
-	int ret = session_loop(s);
+	unsigned int threads = s->opts->threads ? s->opts->threads : THREADS_DEFAULT;
+	int ret = mica_server_new(s->fuse, threads, &s->server);
 
+	if (!ret)
+		ret = mica_server_run(s->server);
 	if (s->prefetch)
 		prefetch_finish(s);
-	/* positive: the signal that ended it, which is what it is for */
 	if (ret < 0)
 		return mica_err_sys(err, -ret, "serving the mount");
 	return 0;
@@ -438,6 +415,7 @@ int mica_session_serve(struct mica_session *s, struct mica_err *err)
 void mica_session_clear(struct mica_session *s)
 {
 	mica_prefetch_free(s->prefetch);
+	mica_server_free(s->server);
 	if (s->mounted)
 		fuse_session_unmount(s->fuse);
 	if (s->handlers)

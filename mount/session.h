@@ -14,6 +14,7 @@
 #include "../lib/image.h"
 #include "prefetch.h"
 #include "options.h"
+#include "serve.h"
 
 /* Asked of the mountpoint by "mica umount": the serving process, in its own name space. */
 #define MICA_IOC_SERVER_PID _IOR('M', 1, int)
@@ -34,6 +35,7 @@ struct mica_session {
 	uint64_t cache_bytes; /* of decoded data, at most */
 	unsigned int caps;    /* FUSE_CAP_* in force */
 	unsigned int proto_major, proto_minor;
+	struct mica_server *server;	/* owned; NULL until it serves */
 	struct mica_recorder *recorder; /* owned; NULL: reads are not recorded */
 	struct mica_paths *paths;	/* owned; of the image, when they are */
 	pthread_mutex_t paths_lock;

@@ -21,6 +21,14 @@ static inline struct mica_ovl *mica_ovl_of(fuse_req_t req)
 	return s->ovl;
 }
 
+/* See mica_server_hand_over(). */
+static inline void mica_ovl_takes_time(fuse_req_t req)
+{
+	const struct mica_session *s = fuse_req_userdata(req);
+
+	mica_server_hand_over(s->server);
+}
+
 /* The node of a request, with a use; on failure req is answered and NULL returned. */
 struct mica_node *mica_ovl_begin(fuse_req_t req, fuse_ino_t id);
 /* Ends it: with an error when ret is negative, then true. */

@@ -109,6 +109,7 @@ void mica_ovl_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t off, struct
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
+	mica_ovl_takes_time(req);
 	if (!access_begin(req, id, false, &a))
 		return;
 	n = data_read(&a, buf, size, off);
@@ -268,6 +269,7 @@ void mica_ovl_fsync(fuse_req_t req, fuse_ino_t id, int datasync, struct fuse_fil
 	(void)fi;
 	if (!node)
 		return;
+	mica_ovl_takes_time(req);
 	pthread_rwlock_rdlock(&ovl->tree);
 	ret = sync_file(ovl, node, datasync);
 	pthread_rwlock_unlock(&ovl->tree);

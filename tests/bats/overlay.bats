@@ -319,6 +319,29 @@ P
 
 # --- trouble -----------------------------------------------------------------
 
+@test "overlay: a request that waits does not hold up the others" {
+  sample
+  mkdir slow mu m
+  "$MICA" mount --quiet top.erofs slow
+  echo slow >>"$(mounts_file)"
+  "$MICA" mount --quiet low slow m --upper mu
+  echo m >>"$(mounts_file)"
+  echo own >m/own
+  local pid status=0 i
+  pid=$(find /proc/[0-9]*/fd -lname "$PWD/top.erofs" 2>/dev/null | cut -d/ -f3 | sort -u | head -1)
+  kill -STOP "$pid"
+  # as many as wait: each takes a thread
+  for i in 1 2 3; do
+    stat "m/dir/unknown$i" >"stat.$i" 2>&1 &
+  done
+  timeout 60 setfattr -n user.said -v yes m/own || status=$?
+  kill -CONT "$pid"
+  wait
+  assert_equal "$status" 0
+  assert_has "No such file" "$(cat stat.3)"
+  assert_equal "$(getfattr --only-values -n user.said m/own)" yes
+}
+
 @test "overlay: one upper directory, one mount" {
   sample
   stack mu m

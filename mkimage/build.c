@@ -9,6 +9,7 @@
 #include "emit.h"
 #include "ending.h"
 #include "layer_queue.h"
+#include "ordered.h"
 #include "outfile.h"
 #include "packer.h"
 #include "stack.h"
@@ -265,6 +266,8 @@ static int build_metadata(struct build *b, struct mica_build_stats *stats, struc
 {
 	int ret = mica_tree_finish(b->tree, &stats->counts, err);
 
+	if (!ret)
+		mica_ordered_settle(b->opts->ordered, b->tree);
 	if (!ret)
 		ret = mica_packer_flush(b->packer, err);
 	if (ret)

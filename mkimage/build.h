@@ -15,6 +15,7 @@
 #include "rules.h"
 
 struct mica_bases;
+struct mica_ordered;
 struct mica_outfile;
 struct mica_stack;
 
@@ -51,6 +52,7 @@ struct mica_build_opts {
 	bool have_uuid;
 	uint8_t uuid[16];
 	struct mica_apply_opts apply;
+	const struct mica_ordered *ordered; /* the order of files; NULL: there is none */
 	struct mica_bases *bases; /* images that this one may refer to; NULL: there are none */
 	bool merge;		  /* they are the sources, whose contents are left there */
 	bool flat;		  /* they are joined to the image, instead of devices */

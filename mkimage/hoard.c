@@ -166,3 +166,17 @@ uint32_t mica_hoard_order(struct mica_hoard *h)
 	}
 	return first;
 }
+
+uint32_t mica_hoard_chain(struct mica_hoard *h)
+{
+	uint32_t first = MICA_HOARD_END, *end = &first;
+
+	for (uint32_t i = 0; i < h->count; i++) {
+		if (h->files[i].twin)
+			continue;
+		*end = i;
+		end = &h->files[i].next;
+		*end = MICA_HOARD_END;
+	}
+	return first;
+}

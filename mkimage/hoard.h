@@ -58,6 +58,9 @@ bool mica_hoard_fits(const struct mica_hoard *h, uint64_t len);
  */
 uint32_t mica_hoard_order(struct mica_hoard *h);
 
+/* The same in the order in which they came, whatever they are like. */
+uint32_t mica_hoard_chain(struct mica_hoard *h);
+
 /* Files on disk: those of a kind come together, in the order in which they came. */
 void mica_hoard_sort(struct mica_hoard *h);
 

@@ -6,6 +6,7 @@
 
 #include "../lib/util.h"
 #include "../lib/uuid.h"
+#include "ordered.h"
 
 #define CLUSTER_DEFAULT (512u << 10)
 #define MEMORY_DEFAULT	(512ull << 20)
@@ -50,6 +51,19 @@ static int set_rule(void *ctx, const char *value, struct mica_err *err)
 	struct mica_mkimage_options *o = ctx;
 
 	return mica_rules_add(&o->rules, value, err);
+}
+
+static int set_order(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mkimage_options *o = ctx;
+
+	if (o->ordered)
+		return mica_err_set(err, MICA_E_USAGE, "there is one already; files can be joined");
+	o->run.order = value;
+	if (mica_ordered_load(value, &o->ordered, err))
+		return err->code;
+	o->build.ordered = o->ordered;
+	return 0;
 }
 
 static int set_meta_cluster(void *ctx, const char *value, struct mica_err *err)
@@ -353,6 +367,10 @@ const struct mica_opt mica_mkimage_opts[] = {
 	 "what shares clusters of the packed inode: nothing; the tails of files; files smaller "
 	 "than a cluster (default, from Linux 6.1 on)",
 	 set_fragments},
+	{"order", 0, "FILE",
+	 "store the files that are named in FILE in its order, one behind the other, as "
+	 "'mica mount --trace' wrote them",
+	 set_order},
 	{"memory", 0, "SIZE",
 	 "memory to use at most, besides 256 bytes and the name for each entry (default: 512M)",
 	 set_memory},
@@ -494,6 +512,11 @@ static int tar_index_settle(struct mica_mkimage_options *o, int operands, char *
 		return mica_err_set(err, MICA_E_USAGE,
 				    "%s compresses nothing, so -z, -C, --best, --metadata-cluster "
 				    "and --fragments have no use beside it",
+				    o->tar_index);
+	if (o->ordered)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "%s leaves contents where they are, so --order has no use "
+				    "beside it",
 				    o->tar_index);
 	if (b->compat.kernel < TAR_INDEX_KERNEL)
 		return mica_err_set(err, MICA_E_USAGE,
@@ -694,4 +717,5 @@ void mica_mkimage_options_free(struct mica_mkimage_options *o)
 	free(o->excludes);
 	mica_rules_free(&o->rules);
 	mica_opt_list_free(&o->bases);
+	mica_ordered_free(o->ordered);
 }

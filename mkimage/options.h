@@ -22,7 +22,8 @@ struct mica_mkimage_options {
 	struct mica_run_opts run;
 	const char **excludes; /* owned; NULL-terminated; build.apply.excludes points here */
 	size_t exclude_count;
-	struct mica_opt_list bases; /* --base */
+	struct mica_opt_list bases;   /* --base */
+	struct mica_ordered *ordered; /* owned; build.ordered points here */
 };
 
 extern const struct mica_opt mica_mkimage_opts[];

@@ -2,6 +2,7 @@
 /* The packer's front: files come in as a stream of bytes and leave as batches of pieces. */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../lib/util.h"
 #include "packer_int.h"
@@ -249,10 +250,13 @@ static int route_write(struct mica_packer *p, const void *buf, uint64_t len, str
 	return p->fed == p->size ? packer_hoard_end(p, err) : 0;
 }
 
-static int content_write(struct mica_packer *p, const unsigned char *buf, uint64_t len,
-			 struct mica_err *err)
+int packer_content(struct mica_packer *p, const unsigned char *buf, uint64_t len,
+		   struct mica_err *err)
 {
 	int ret = size_check(p, len, err);
+
+	if (!ret && p->later.waits)
+		return packer_later_add(p, buf, len, err);
 
 	while (!ret && len) {
 		uint64_t end = p->fed < p->tail_from ? p->tail_from : p->size;
@@ -268,13 +272,13 @@ static int content_write(struct mica_packer *p, const unsigned char *buf, uint64
 int mica_packer_write(struct mica_packer *p, const void *buf, size_t len, struct mica_err *err)
 {
 	mica_verify_add(p->verify, buf, len);
-	return content_write(p, buf, len, err);
+	return packer_content(p, buf, len, err);
 }
 
 int mica_packer_zeros(struct mica_packer *p, uint64_t len, struct mica_err *err)
 {
 	mica_verify_zeros(p->verify, len);
-	return content_write(p, NULL, len, err);
+	return packer_content(p, NULL, len, err);
 }
 
 /*
@@ -362,6 +366,12 @@ int mica_packer_begin(struct mica_packer *p, struct mica_tinode *inode, const ch
 	p->inode = inode;
 	p->sparse = runs_are_sparse(runs, run_count, size);
 	packer_route(p, size, chunk);
+	/* what has holes would lose them on its way */
+	p->later.waits = false;
+	if (!runs && S_ISREG(inode->mode))
+		ret = packer_later_begin(p, path, err);
+	if (ret)
+		return ret;
 	inode->size = size;
 	inode->data = (struct mica_data){.kind = MICA_DATA_NONE};
 	mica_verify_begin(p->verify);
@@ -405,14 +415,25 @@ void mica_packer_watch(struct mica_packer *p, struct mica_verify *v)
 	p->verify = v;
 }
 
-int mica_packer_flush(struct mica_packer *p, struct mica_err *err)
+/* last: nothing comes behind it. */
+static int routes_flush(struct mica_packer *p, bool last, struct mica_err *err)
 {
 	int ret = packer_large_flush(p, err);
 
 	if (!ret)
-		ret = packer_hoard_flush(p, err);
-	if (!ret)
-		ret = batch_submit(p, err);
+		ret = packer_hoard_flush(p, last, err);
+	return ret ? ret : batch_submit(p, err);
+}
+
+int mica_packer_flush(struct mica_packer *p, struct mica_err *err)
+{
+	bool later = p->later.count;
+	int ret = routes_flush(p, !later, err);
+
+	if (!ret && later)
+		ret = packer_later_store(p, err);
+	if (!ret && later)
+		ret = routes_flush(p, true, err);
 	if (!ret)
 		ret = mica_pipe_drain(p->pipe, err);
 	return ret ? ret : packer_packed_publish(p, err);
@@ -544,6 +565,7 @@ void mica_packer_free(struct mica_packer *p)
 	mica_dedupe_free(p->dedupe);
 	packer_hoard_free(p);
 	packer_pile_free(p);
+	packer_later_free(p);
 	packer_large_free(p);
 	packer_chunks_free(p);
 	packer_known_free(p);

@@ -425,7 +425,9 @@ static int segments_make(struct mica_packer *p, struct mica_hoard *h, bool last,
 	uint32_t first = MICA_HOARD_END;
 	int ret = 0;
 
-	if (h == &p->pile.hoard)
+	if (p->later.now)
+		first = mica_hoard_chain(h);
+	else if (h == &p->pile.hoard)
 		ret = packer_pile_order(p, &first, err);
 	else
 		first = mica_hoard_order(h);
@@ -544,10 +546,23 @@ static int hoards_flush(struct mica_packer *p, bool last, struct mica_err *err)
 	return ret ? ret : hoard_empty(p, h, last, err);
 }
 
-int packer_hoard_flush(struct mica_packer *p, struct mica_err *err)
+/* No job reads what was in the hoards. */
+static int hoards_reset(struct mica_packer *p, struct mica_err *err)
+{
+	int ret = mica_pipe_drain(p->pipe, err);
+
+	for (unsigned int i = 0; !ret && i < 2; i++)
+		mica_hoard_clear(&p->hoard.hoards[i]);
+	p->hoard.looked = 0;
+	return ret;
+}
+
+int packer_hoard_flush(struct mica_packer *p, bool last, struct mica_err *err)
 {
 	bool pile = p->pile.hoard.count > 0;
-	int ret = hoards_flush(p, !pile, err);
+	int ret = hoards_flush(p, last && !pile, err);
 
-	return ret || !pile ? ret : packer_pile_flush(p, true, err);
+	if (!ret && pile)
+		ret = packer_pile_flush(p, last, err);
+	return ret || last ? ret : hoards_reset(p, err);
 }

@@ -303,6 +303,23 @@ struct packer_pile {
 	uint32_t head_len;
 };
 
+/* A file of the order that waits for its place. */
+struct later_file {
+	struct mica_tinode *inode;
+	const struct packer_setting *set;
+	uint64_t off, size; /* bytes, in the spool */
+	uint32_t place;
+	size_t number; /* files that came before */
+};
+
+struct packer_later {
+	struct mica_spool *spool; /* NULL: none came yet */
+	struct later_file *files; /* owned */
+	size_t count, cap;
+	bool waits; /* the file that comes is one of them */
+	bool now;   /* all others are stored */
+};
+
 /* The large route. */
 struct packer_large {
 	struct slab *slab;	    /* being filled */
@@ -360,6 +377,7 @@ struct mica_packer {
 	uint64_t plan_end;  /* where the slab that is planned ends in its file */
 	struct packer_hoard hoard;
 	struct packer_pile pile;
+	struct packer_later later;
 	struct packer_large large;
 	struct packer_known known;
 	pthread_mutex_t free_lock;
@@ -398,6 +416,19 @@ int packer_choose(struct mica_packer *p, const char *path, struct mica_err *err)
 /* And its way, by its size; sparse: bytes of its chunks when it is stored as such. */
 void packer_route(struct mica_packer *p, uint64_t size, uint64_t sparse);
 
+/* Bytes (buf NULL: zeros) of the file that was begun, by its route. */
+int packer_content(struct mica_packer *p, const unsigned char *buf, uint64_t len,
+		   struct mica_err *err);
+
+/*
+ * Files that have a place in an order: begin decides whether the one that begins does
+ * (later.waits), and store puts them behind all others.
+ */
+int packer_later_begin(struct mica_packer *p, const char *path, struct mica_err *err);
+int packer_later_add(struct mica_packer *p, const void *buf, uint64_t len, struct mica_err *err);
+int packer_later_store(struct mica_packer *p, struct mica_err *err);
+void packer_later_free(struct mica_packer *p);
+
 /* What a base has: nothing is stored for it. */
 static inline bool packer_twin_is_known(const struct mica_tinode *twin)
 {
@@ -424,7 +455,8 @@ void packer_hoard_free(struct mica_packer *p);
 int packer_hoard_begin(struct mica_packer *p, uint64_t len, struct mica_err *err);
 void packer_hoard_add(struct mica_packer *p, const void *buf, size_t len);
 int packer_hoard_end(struct mica_packer *p, struct mica_err *err);
-int packer_hoard_flush(struct mica_packer *p, struct mica_err *err);
+/* last: nothing comes behind it; else the route is as it was at first. */
+int packer_hoard_flush(struct mica_packer *p, bool last, struct mica_err *err);
 int packer_hoard_look(struct mica_packer *p, struct packer_worker *w, struct hoard_look *look,
 		      struct mica_err *err);
 int packer_segment_work(struct mica_packer *p, struct packer_worker *w, struct segment *s,

@@ -12,7 +12,9 @@
 #include "../lib/uuid.h"
 #include "ending.h"
 #include "layers.h"
+#include "ordered.h"
 #include "outfile.h"
+#include "quote.h"
 #include "per_layer.h"
 #include "progress.h"
 
@@ -208,6 +210,22 @@ static bool progress_is_shown(const struct mica_run_opts *o)
 	       (o->progress == MICA_PROGRESS_AUTO && !o->quiet && isatty(STDERR_FILENO));
 }
 
+/* Said once, after all images: a layer has a part of the names only. */
+static void order_report(struct run *run, const struct mica_build_opts *build,
+			 const struct mica_run_opts *o)
+{
+	const char *first;
+	size_t total, missing;
+
+	if (!build->ordered)
+		return;
+	missing = mica_ordered_missing(build->ordered, &total, &first);
+	if (missing)
+		mica_report_warn(&run->report,
+				 "%s: %zu of %zu names are not there, the first is %s", o->order,
+				 missing, total, mica_quote(first).text);
+}
+
 /* An image for each layer, bottom first. */
 static int run_per_layer(struct run *run, const char *out, const struct mica_layers *layers,
 			 const struct mica_build_opts *build, const struct mica_run_opts *o,
@@ -233,6 +251,8 @@ static int run_per_layer(struct run *run, const char *out, const struct mica_lay
 	ret = mica_per_layer(targets, layers, build, o->user_overlay, &run->report, &events, stats,
 			     err);
 	mica_progress_clear(&run->progress);
+	if (!ret)
+		order_report(run, build, o);
 	if (ret && made)
 		rmdir(out);
 	if (!ret && o->json)
@@ -262,6 +282,7 @@ static int run_build(struct run *run, const char *image, const struct mica_layer
 	mica_progress_clear(&run->progress);
 	if (ret)
 		return ret;
+	order_report(run, build, o);
 	seconds = mica_progress_now() - run->progress.start;
 	if (o->json)
 		return print_json(image, &stats, seconds, build->verify, run->report.warnings, err);

@@ -19,6 +19,7 @@ struct mica_run_opts {
 	bool user_overlay;  /* with attributes in "user." for overlayfs */
 	bool has_whiteouts; /* that was said */
 	enum mica_progress_mode progress;
+	const char *order; /* the file that build->ordered is from */
 };
 
 /*

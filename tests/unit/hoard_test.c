@@ -108,6 +108,24 @@ static void twins_are_left_out(void **state)
 	mica_hoard_free(&hoard);
 }
 
+static void a_chain_is_as_they_came(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	start();
+	assert_int_equal(mica_hoard_chain(&hoard), MICA_HOARD_END);
+	add(1, 2, 3);
+	add(4, 5, 6);
+	add(1, 2, 3);
+	hoard.files[1].twin = hoard.files[0].inode = &(struct mica_tinode){0};
+	i = mica_hoard_chain(&hoard);
+	assert_int_equal(i, 0);
+	assert_int_equal(hoard.files[i].next, 2);
+	assert_int_equal(hoard.files[2].next, MICA_HOARD_END);
+	mica_hoard_free(&hoard);
+}
+
 static void limits(void **state)
 {
 	(void)state;
@@ -154,6 +172,7 @@ int main(void)
 		cmocka_unit_test(classes_are_not_mixed_up),
 		cmocka_unit_test(the_group_with_most_in_common_wins),
 		cmocka_unit_test(twins_are_left_out),
+		cmocka_unit_test(a_chain_is_as_they_came),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(a_full_hoard_is_in_order),
 	};

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "passthrough.h"
 #include "status.h"
 
 #define MAX_BACKGROUND 64 /* readahead requests under way at the same time */
@@ -55,7 +56,7 @@ void mica_ops_negotiate(struct mica_session *s, struct fuse_conn_info *conn, uns
 	s->caps = conn->want;
 	s->proto_major = conn->proto_major;
 	s->proto_minor = conn->proto_minor;
-	s->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+	s->no_open = conn->capable & want & FUSE_CAP_NO_OPEN_SUPPORT;
 	s->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	s->initialised = true;
 }
@@ -69,6 +70,7 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 			    FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_NO_OPEN_SUPPORT |
 			    FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_IOCTL_DIR;
 
+	mica_passthrough_choose(s, conn);
 	mica_ops_negotiate(s, conn, want);
 }
 

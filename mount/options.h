@@ -32,6 +32,7 @@ enum mica_mount_flag {
 	MICA_MOUNT_METACOPY = 1 << 14,	    /* a change of attributes copies no data */
 	MICA_MOUNT_DOT_WHITEOUTS = 1 << 15, /* .wh.NAME in a directory hides NAME */
 	MICA_MOUNT_REDIRECT = 1 << 16,	    /* somebody said redirect_dir=on */
+	MICA_MOUNT_PASSTHROUGH = 1 << 17,   /* the kernel reads and writes files itself */
 };
 
 struct mica_mount_opts {

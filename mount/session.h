@@ -20,6 +20,16 @@
 #define MICA_IOC_SERVER_PID _IOR('M', 1, int)
 
 struct mica_ovl;
+
+/* Why files are read and written by the kernel itself, or are not. */
+enum mica_passthrough {
+	MICA_PASSTHROUGH_NOT_ASKED,
+	MICA_PASSTHROUGH_ONE_IMAGE,  /* no file lies in one of the host's as it is */
+	MICA_PASSTHROUGH_NO_LIBRARY, /* libfuse is too old */
+	MICA_PASSTHROUGH_NO_KERNEL,
+	MICA_PASSTHROUGH_NO_RIGHT, /* the server is not root on the host */
+	MICA_PASSTHROUGH_ON,
+};
 struct mica_paths;
 struct mica_recorder;
 
@@ -35,9 +45,10 @@ struct mica_session {
 	uint64_t cache_bytes; /* of decoded data, at most */
 	unsigned int caps;    /* FUSE_CAP_* in force */
 	unsigned int proto_major, proto_minor;
-	struct mica_server *server;	/* owned; NULL until it serves */
-	struct mica_recorder *recorder; /* owned; NULL: reads are not recorded */
-	struct mica_paths *paths;	/* owned; of the image, when they are */
+	enum mica_passthrough passthrough; /* said with INIT, then constant */
+	struct mica_server *server;	   /* owned; NULL until it serves */
+	struct mica_recorder *recorder;	   /* owned; NULL: reads are not recorded */
+	struct mica_paths *paths;	   /* owned; of the image, when they are */
 	pthread_mutex_t paths_lock;
 	bool handlers; /* of signals, set */
 	bool mounted;

@@ -9,6 +9,7 @@
 #include "../lib/json.h"
 #include "../lib/util.h"
 #include "overlay/overlay.h"
+#include "passthrough.h"
 
 #define SOURCES_MAX (MICA_STATUS_MAX / 2) /* where the last of the sources begins at most */
 
@@ -51,6 +52,11 @@ static uint64_t cache_used(const struct mica_session *s)
 	return used;
 }
 
+static const char *profile(const struct mica_session *s)
+{
+	return s->passthrough == MICA_PASSTHROUGH_ON ? "passthrough" : "lean";
+}
+
 static bool is_writable(const struct mica_session *s)
 {
 	return s->ovl && mica_ovl_writable(s->ovl) && !(s->opts->flags & MICA_MOUNT_RO);
@@ -80,7 +86,8 @@ static int json_write(const struct mica_session *s, FILE *f, struct mica_err *er
 	mica_json_u64(&j, "pid", (uint64_t)getpid());
 	mica_json_str(&j, "version", MICA_VERSION);
 	mica_json_str(&j, "backend", "fuse");
-	mica_json_str(&j, "profile", "lean");
+	mica_json_str(&j, "profile", profile(s));
+	mica_json_str(&j, "passthrough", mica_passthrough_name(s->passthrough));
 	mica_json_str(&j, "upper", upper);
 	mica_json_bool(&j, "writable", is_writable(s));
 	mica_json_u64(&j, "cache_bytes", s->cache_bytes);
@@ -112,7 +119,8 @@ static void text_write(const struct mica_session *s, FILE *f)
 	const char *names[FEATURES];
 	unsigned int n = features_list(s, names);
 
-	fprintf(f, "%s: FUSE, profile lean, served by process %d\n", s->mountpoint, getpid());
+	fprintf(f, "%s: FUSE, profile %s, served by process %d\n", s->mountpoint, profile(s),
+		getpid());
 	fprintf(f, "  changes:  %s%s\n", is_writable(s) ? "go to " : "none, read-only",
 		is_writable(s) && upper ? upper : "");
 	fprintf(f, "  cache:    %.1f MiB of decoded data, %.1f at most\n",
@@ -121,7 +129,8 @@ static void text_write(const struct mica_session *s, FILE *f)
 		fuse_pkgversion());
 	for (unsigned int i = 0; i < n; i++)
 		fprintf(f, "%s %s", i ? "," : "", names[i]);
-	fprintf(f, "\n  sources, bottom to top:\n");
+	fprintf(f, "\n  passthrough: %s\n", mica_passthrough_name(s->passthrough));
+	fprintf(f, "  sources, bottom to top:\n");
 	for (n = 0; n < o->layers.count && ftello(f) < SOURCES_MAX; n++) {
 		cleanup_free char *path = absolute(s, o->layers.v[n]);
 

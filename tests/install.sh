@@ -10,7 +10,7 @@ declare -A packages=(
     libdeflate-dev zlib1g-dev libarchive-dev libssl-dev libfuse3-dev libxxhash-dev libjansson-dev
     scdoc'
   [quickstart]='bzip2 kmod mount xz-utils zstd'
-  [test]='abigail-tools acl attr bats bzip2 clang clang-format e2fsprogs erofs-utils fuse-overlayfs fuse3 git
+  [test]='abigail-tools acl attr bats bzip2 clang clang-format debootstrap e2fsprogs erofs-utils fuse-overlayfs fuse3 git
     libarchive-tools libcap2-bin libcmocka-dev lz4 man-db openssl python3 shellcheck strace universal-ctags xfsprogs
     xz-utils zstd'
   [full]='busybox-static cpio crun kmod podman qemu-system-x86 runc skopeo umoci'

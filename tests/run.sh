@@ -3,7 +3,7 @@
 # run.sh [--full] [--no-install] [--only PART...]: builds mica, runs its tests
 # and ends with one line "N passed, N failed, N skipped". Needs root.
 #
-# Parts: build lint unit bats random asan tsan full, or the name of a bats file. The
+# Parts: build lint unit bats random debian13 asan tsan full, or the name of a bats file. The
 # part "asan" is unit, bats and random again with a sanitizer build.
 # SEEDS=FIRST-LAST chooses the random trees, JOBS=N how many parts run at once,
 # LOGS=DIR where their output is kept.
@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
 done
 for name in "${only[@]}"; do
   case $name in
-  build | lint | unit | bats | random | asan | tsan | full) ;;
+  build | lint | unit | bats | random | debian13 | asan | tsan | full) ;;
   *)
     [ -f "tests/bats/$name.bats" ] || {
       echo "run.sh: there is no part '$name'" >&2
@@ -290,6 +290,7 @@ if part_now build-gcc build_tap test-gcc; then
   if wanted build; then part build-clang clang_tap; fi
   if wanted lint; then part lint tests/lint.sh build/test-gcc; fi
   if wanted tsan; then part tsan tsan_tap; fi
+  if wanted debian13; then part debian13 tests/debian13.sh; fi
   tests_start '' test-gcc
   if $full || { [ ${#only[@]} -gt 0 ] && wanted full; }; then full_start; fi
   parts_wait

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "anchors.h"
+#include "backing.h"
 #include "files.h"
 #include "listing.h"
 
@@ -81,6 +82,7 @@ static void node_free(struct mica_ovl *ovl, struct mica_node *n)
 		close(n->fd);
 	free(n->name);
 	free(n->redirect);
+	free(n->backing);
 	free(n);
 }
 

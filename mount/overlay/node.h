@@ -53,6 +53,7 @@ struct mica_node {
 	struct mica_lower *lowers;
 	struct mica_file *file;	      /* open for reading and writing, see files.h */
 	struct mica_listing *listing; /* of a merged directory, see listing.h */
+	struct mica_backing *backing; /* of an open file in the passthrough profile (backing.h) */
 };
 
 struct mica_nodes;

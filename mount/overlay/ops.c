@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "../ops.h"
+#include "../passthrough.h"
 #include "anchors.h"
 #include "lookup.h"
 
@@ -65,7 +66,10 @@ static void ovl_init(void *userdata, struct fuse_conn_info *conn)
 			    FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
 			    FUSE_CAP_IOCTL_DIR | FUSE_CAP_DONT_MASK;
 
-	if (mica_ovl_writable(s->ovl) && s->ovl->flags & MICA_OVL_WRITEBACK)
+	mica_passthrough_choose(s, conn);
+	if (s->passthrough == MICA_PASSTHROUGH_ON)
+		want = (want & ~FUSE_CAP_NO_OPEN_SUPPORT) | MICA_CAP_PASSTHROUGH;
+	else if (mica_ovl_writable(s->ovl) && s->ovl->flags & MICA_OVL_WRITEBACK)
 		want |= FUSE_CAP_WRITEBACK_CACHE;
 	mica_ops_negotiate(s, conn, want);
 }
@@ -138,6 +142,7 @@ const struct fuse_lowlevel_ops mica_ovl_ops = {
 	.rmdir = mica_ovl_rmdir,
 	.rename = mica_ovl_rename,
 	.open = mica_ovl_open,
+	.release = mica_ovl_release,
 	.read = mica_ovl_read,
 	.write = mica_ovl_write,
 	.lseek = mica_ovl_lseek,

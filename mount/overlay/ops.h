@@ -70,6 +70,7 @@ void mica_ovl_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
 
 /* ops_data.c */
 void mica_ovl_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
+void mica_ovl_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 void mica_ovl_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t off,
 		   struct fuse_file_info *fi);
 void mica_ovl_write(fuse_req_t req, fuse_ino_t id, const char *buf, size_t size, off_t off,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../recorder.h"
+#include "backing.h"
 #include "copyup.h"
 #include "files.h"
 #include "layer_impl.h"
@@ -62,17 +63,59 @@ static void access_end(struct access *a)
 	access_close(a);
 }
 
+/*
+ * Where a file lies when all who have it open read and write it there, to the last. One that
+ * is below may be copied up meanwhile.
+ */
+static int data_fd(const struct access *a)
+{
+	bool stays = mica_node_owns_data(a->node) || !mica_ovl_writable(a->ovl);
+
+	return a->file && stays ? a->file->fd : -1;
+}
+
+static void open_backed(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	bool write = (fi->flags & O_ACCMODE) != O_RDONLY;
+	struct access a;
+	int ret;
+
+	if (!access_begin(req, id, write, &a))
+		return;
+	ret = mica_backing_open(req, a.node, data_fd(&a), fi);
+	if (!mica_ovl_failed(req, ret) && fuse_reply_open(req, fi))
+		mica_backing_close(req, a.node, fi);
+	access_end(&a);
+}
+
 void mica_ovl_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	const struct mica_session *s = fuse_req_userdata(req);
 
-	(void)id;
 	if (s->no_open) {
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
+	if (s->passthrough == MICA_PASSTHROUGH_ON) {
+		open_backed(req, id, fi);
+		return;
+	}
 	fi->keep_cache = 1;
 	fuse_reply_open(req, fi);
+}
+
+void mica_ovl_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	const struct mica_session *s = fuse_req_userdata(req);
+	struct mica_node *node = NULL;
+
+	if (s->passthrough == MICA_PASSTHROUGH_ON)
+		node = mica_node_get(s->ovl, id);
+	if (node) {
+		mica_backing_close(req, node, fi);
+		mica_node_put(s->ovl, node);
+	}
+	fuse_reply_err(req, 0);
 }
 
 static long data_read(const struct access *a, char *buf, size_t size, off_t off)

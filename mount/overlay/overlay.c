@@ -133,6 +133,8 @@ static int locks_make(struct mica_ovl *ovl, struct mica_err *err)
 	pthread_rwlockattr_destroy(&attr);
 	if (!ret)
 		ret = pthread_mutex_init(&ovl->listings, NULL);
+	if (!ret)
+		ret = pthread_mutex_init(&ovl->backings, NULL);
 	for (unsigned int i = 0; !ret && i < MICA_OVL_COPYING; i++)
 		ret = pthread_mutex_init(&ovl->copying[i], NULL);
 	if (ret)
@@ -186,6 +188,7 @@ void mica_ovl_free(struct mica_ovl *ovl)
 	if (ovl->locks) {
 		pthread_rwlock_destroy(&ovl->tree);
 		pthread_mutex_destroy(&ovl->listings);
+		pthread_mutex_destroy(&ovl->backings);
 		for (unsigned int i = 0; i < MICA_OVL_COPYING; i++)
 			pthread_mutex_destroy(&ovl->copying[i]);
 	}

@@ -59,6 +59,7 @@ struct mica_ovl {
 	pthread_rwlock_t tree;
 	pthread_mutex_t copying[MICA_OVL_COPYING];
 	pthread_mutex_t listings; /* which listing a node has */
+	pthread_mutex_t backings; /* what the kernel reads by itself */
 	struct mica_nodes *nodes;
 	struct mica_anchors *anchors;
 	struct mica_files *files;

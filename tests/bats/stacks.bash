@@ -41,12 +41,14 @@ text() {
   yes "thin, clear sheets of mica" | awk '{ print NR, $0 }' | head -c "$1"
 }
 
-# stack UPPER DIR [OPTION...]: mica's, over low, base.erofs and top.erofs
+# stack UPPER DIR [OPTION...]: mica's, over low, base.erofs and top.erofs. STACK_WORDS: words
+# of -o for all of them, so that the same tests try another profile
 stack() {
   local upper=$1 dir=$2
   shift 2
   mkdir -p "$upper" "$dir"
-  "$MICA" mount --quiet "$@" low base.erofs top.erofs "$dir" --upper "$upper" -o suid,dev || return
+  "$MICA" mount --quiet "$@" low base.erofs top.erofs "$dir" --upper "$upper" \
+    -o "suid,dev${STACK_WORDS:+,$STACK_WORDS}" || return
   echo "$dir" >>"$(mounts_file)"
 }
 

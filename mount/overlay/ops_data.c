@@ -188,12 +188,24 @@ void mica_ovl_write(fuse_req_t req, fuse_ino_t id, const char *buf, size_t size,
 		mica_ovl_failed(req, n < 0 ? (int)n : -EIO);
 }
 
+/* What the kernel has gathered may lie where the host still has a hole, or no file at all. */
+static bool kernel_gathers(const struct mica_session *s)
+{
+	return mica_ovl_writable(s->ovl) && s->ovl->flags & MICA_OVL_WRITEBACK &&
+	       !(s->opts->flags & MICA_MOUNT_RO);
+}
+
 void mica_ovl_lseek(fuse_req_t req, fuse_ino_t id, off_t off, int whence, struct fuse_file_info *fi)
 {
 	struct access a;
 	off_t to;
 
 	(void)fi;
+	/* then it takes all for data up to the size that it knows, and asks no more */
+	if (kernel_gathers(fuse_req_userdata(req))) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	if (whence != SEEK_DATA && whence != SEEK_HOLE) {
 		fuse_reply_err(req, EINVAL);
 		return;

@@ -274,6 +274,73 @@ P
   assert_equal "$(find up | wc -l)" 1
 }
 
+# --- data --------------------------------------------------------------------
+
+@test "overlay: a copy of a file that is being written has all of it" {
+  sample
+  truncate -s 1M low/hole
+  stack mu m
+  # what was written is in the kernel yet, while the file is open
+  python3 - <<'E' &
+import os, time
+made = os.open("m/made", os.O_RDWR | os.O_CREAT)
+os.write(made, b"x" * 100000)
+hole = os.open("m/hole", os.O_RDWR)
+os.pwrite(hole, b"y" * 100000, 500000)
+open("written", "w").close()
+for _ in range(600):
+    if os.path.exists("copied"):
+        break
+    time.sleep(0.1)
+E
+  local writer=$!
+  for _ in $(seq 600); do
+    [ ! -e written ] || break
+    sleep 0.1
+  done
+  cp m/made made
+  cp m/hole hole
+  touch copied
+  wait "$writer"
+  cmp m/made made
+  cmp m/hole hole
+  assert_equal "$(head -c 1 made)" x
+}
+
+# data_of OPTION...: what overlay_data.py finds on the kernel's stack and on mica's
+data_of() {
+  require_root
+  require_fuse
+  rm -rf low ku ku.work mu mu.work
+  mkdir -p low k m ku ku.work mu
+  head -c 100000 /dev/urandom >low/plain
+  echo old >low/target
+  local at
+  for at in 1048576 2162688; do
+    head -c 64K /dev/urandom |
+      dd of=low/holes bs=64K seek="$at" oflag=seek_bytes conv=notrunc status=none
+  done
+  mount -t overlay overlay k -o "lowerdir=low,upperdir=ku,workdir=ku.work"
+  echo k >>"$(mounts_file)"
+  "$MICA" mount --quiet low m --upper mu "$@"
+  echo m >>"$(mounts_file)"
+  python3 "$BATS_TEST_DIRNAME/overlay_data.py" k >k.log
+  python3 "$BATS_TEST_DIRNAME/overlay_data.py" m >m.log
+}
+
+@test "overlay: holes, allocation and copied ranges, as on the kernel's" {
+  data_of -o writeback=0
+  diff k.log m.log
+  grep -qF "holes [(1048576, 1114112), (2162688, 2228224)]" m.log
+  alike k m --ignore mtime
+  unmount k && unmount m
+  # with a kernel that gathers writes all is data, and the rest as before
+  data_of
+  diff <(grep -v "^punched\|^[a-z]* seek\|\[(" k.log) <(grep -v "^punched\|^[a-z]* seek\|\[(" m.log)
+  grep -qF "holes [(0, 2228224)]" m.log
+  alike k m --ignore mtime
+}
+
 # --- random operations -------------------------------------------------------
 
 @test "overlay: random operations, the kernel's overlayfs as the model" {

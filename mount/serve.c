@@ -3,13 +3,15 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WATCH_NS 1000000 /* a request that takes longer does not hold up the others */
 
@@ -36,10 +38,16 @@ struct mica_server {
 	bool vacant, stop;
 	int error;
 	atomic_bool dozing; /* the watchdog, as nothing happens */
-	sem_t news;	    /* for it: the leader has work again, or all is over */
+	int news;	    /* for it, an eventfd: the leader has work again, or all is over */
 };
 
 static void *work(void *arg);
+
+static void tell(struct mica_server *s)
+{
+	/* fails when it has been told so often that it knows */
+	(void)!write(s->news, &(uint64_t){1}, sizeof(uint64_t));
+}
 
 /* What ends the session is for the thread that watches. */
 static void signals_block(sigset_t *before)
@@ -109,7 +117,7 @@ static void fail(struct mica_server *s, int error)
 		s->error = error;
 	pthread_mutex_unlock(&s->lock);
 	fuse_session_exit(s->fuse);
-	sem_post(&s->news);
+	tell(s);
 }
 
 /* The leader's next request; false: there are none any more. Only here it can be cancelled. */
@@ -140,7 +148,7 @@ static bool lead(struct worker *w)
 			return false;
 		atomic_store(&s->turn, ++turn);
 		if (atomic_load(&s->dozing) && atomic_exchange(&s->dozing, false))
-			sem_post(&s->news);
+			tell(s);
 		fuse_session_process_buf(s->fuse, &w->buf);
 		if (!atomic_compare_exchange_strong(&s->turn, &(uint_fast64_t){turn}, turn + 1))
 			return true;
@@ -175,13 +183,18 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* While nothing happens. */
-static void doze(struct mica_server *s, uint_fast64_t turn)
+/*
+ * Until there is news, or the time is over (NULL: no limit). Signals come here and only here: one
+ * that came in before must not be waited for.
+ */
+static void wait_for_news(struct mica_server *s, const struct timespec *most,
+			  const sigset_t *signals)
 {
-	atomic_store(&s->dozing, true);
-	if (atomic_load(&s->turn) == turn && !fuse_session_exited(s->fuse))
-		sem_wait(&s->news);
-	atomic_store(&s->dozing, false);
+	struct pollfd news = {.fd = s->news, .events = POLLIN};
+	uint64_t count;
+
+	if (ppoll(&news, 1, most, signals) > 0)
+		(void)!read(s->news, &count, sizeof(count));
 }
 
 /* Until the session ends, which a signal makes known by waking this thread. */
@@ -189,18 +202,25 @@ static void watch(struct mica_server *s)
 {
 	const struct timespec pause = {.tv_nsec = WATCH_NS};
 	uint_fast64_t before = atomic_load(&s->turn), now;
+	sigset_t signals;
 
+	signals_block(&signals);
 	for (; !fuse_session_exited(s->fuse); before = now) {
-		if (s->max > 1)
-			nanosleep(&pause, NULL);
-		else
-			sem_wait(&s->news);
+		wait_for_news(s, s->max > 1 ? &pause : NULL, &signals);
 		now = atomic_load(&s->turn);
-		if (now == before && now & 1)
+		if (now != before || s->max == 1)
+			continue;
+		if (now & 1) {
 			depose(s, now);
-		else if (now == before)
-			doze(s, now);
+			continue;
+		}
+		/* nothing happens */
+		atomic_store(&s->dozing, true);
+		if (atomic_load(&s->turn) == now && !fuse_session_exited(s->fuse))
+			wait_for_news(s, NULL, &signals);
+		atomic_store(&s->dozing, false);
 	}
+	pthread_sigmask(SIG_SETMASK, &signals, NULL);
 }
 
 int mica_server_new(struct fuse_session *fuse, unsigned int threads, struct mica_server **out)
@@ -212,10 +232,15 @@ int mica_server_new(struct fuse_session *fuse, unsigned int threads, struct mica
 	s->fuse = fuse;
 	s->max = threads;
 	s->workers = calloc(threads, sizeof(*s->workers));
-	if (!s->workers || sem_init(&s->news, 0, 0) < 0) {
+	s->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!s->workers || s->news < 0) {
+		int ret = s->workers ? -errno : -ENOMEM;
+
+		if (s->news >= 0)
+			close(s->news);
 		free(s->workers);
 		free(s);
-		return -ENOMEM;
+		return ret;
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->lead, NULL);
@@ -260,6 +285,6 @@ void mica_server_free(struct mica_server *s)
 	free(s->workers);
 	pthread_cond_destroy(&s->lead);
 	pthread_mutex_destroy(&s->lock);
-	sem_destroy(&s->news);
+	close(s->news);
 	free(s);
 }

@@ -32,7 +32,8 @@ root_make() {
   # shellcheck disable=SC2046 # a list of packages
   chroot "$DIR" apt-get install -qq -y --no-install-recommends \
     $(tests/install.sh --list build) acl attr bats e2fsprogs erofs-utils fuse3 libarchive-tools \
-    libcap2-bin libcmocka-dev openssl procps python3 strace zstd >/dev/null || return
+    libcap2-bin libcmocka-dev openssl perl procps python3 strace zstd >/dev/null || return
+  ln -sf ../proc/self/mounts "$DIR/etc/mtab" || return
   touch "$DIR/.complete"
 }
 

@@ -74,15 +74,18 @@ static void grow(struct mica_nodes *t)
 static void node_free(struct mica_ovl *ovl, struct mica_node *n)
 {
 	mica_file_drop(ovl, n);
-	mica_listing_drop(n);
+	if (S_ISDIR(n->type))
+		mica_listing_drop(n);
+	else
+		free(n->backing);
 	mica_node_clear_lowers(n);
 	if (n->anchor)
 		mica_anchor_keep(ovl, n);
 	if (n->fd >= 0)
 		close(n->fd);
-	free(n->name);
+	if (n->name != n->first_name)
+		free(n->name);
 	free(n->redirect);
-	free(n->backing);
 	free(n);
 }
 
@@ -196,16 +199,13 @@ void mica_node_looked_up(struct mica_ovl *ovl, struct mica_node *node)
 
 struct mica_node *mica_node_new(struct mica_ovl *ovl, struct mica_node *parent, const char *name)
 {
-	struct mica_node *n = calloc(1, sizeof(*n));
+	size_t len = name ? strlen(name) + 1 : 0;
+	struct mica_node *n = calloc(1, sizeof(*n) + len);
 
 	if (!n)
 		return NULL;
 	n->fd = -1;
-	n->name = name ? strdup(name) : NULL;
-	if (name && !n->name) {
-		free(n);
-		return NULL;
-	}
+	n->name = name ? memcpy(n->first_name, name, len) : NULL;
 	n->parent = parent ? mica_node_use(ovl, parent) : NULL;
 	return n;
 }
@@ -264,24 +264,41 @@ int mica_node_rename(struct mica_ovl *ovl, struct mica_node *node, struct mica_n
 
 	if (!copy)
 		return -ENOMEM;
-	free(node->name);
+	if (node->name != node->first_name)
+		free(node->name);
 	node->name = copy;
 	node->parent = mica_node_use(ovl, parent);
 	mica_node_put(ovl, before);
 	return 0;
 }
 
+/* Room for one more. */
+static int lowers_grow(struct mica_node *node)
+{
+	struct mica_lower *before = node->lowers == &node->one ? NULL : node->lowers;
+	struct mica_lower *more;
+
+	if (!node->lower_count) {
+		node->lowers = &node->one;
+		return 0;
+	}
+	more = realloc(before, (node->lower_count + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	if (!before)
+		*more = node->one;
+	node->lowers = more;
+	return 0;
+}
+
 int mica_node_add_lower(struct mica_node *node, const struct mica_ovl_layer *layer, uint64_t nid,
 			const char *path)
 {
-	struct mica_lower *more =
-		realloc(node->lowers, (node->lower_count + 1) * sizeof(*node->lowers));
 	struct mica_lower *lower;
 
-	if (!more)
+	if (lowers_grow(node))
 		return -ENOMEM;
-	node->lowers = more;
-	lower = &more[node->lower_count];
+	lower = &node->lowers[node->lower_count];
 	*lower = (struct mica_lower){.layer = layer, .nid = nid};
 	if (path) {
 		lower->path = strdup(path);
@@ -296,7 +313,8 @@ void mica_node_clear_lowers(struct mica_node *node)
 {
 	for (unsigned int i = 0; i < node->lower_count; i++)
 		free(node->lowers[i].path);
-	free(node->lowers);
+	if (node->lowers != &node->one)
+		free(node->lowers);
 	node->lowers = NULL;
 	node->lower_count = 0;
 }

@@ -19,41 +19,46 @@ struct mica_lower {
 	char *path;
 };
 
+/* There may be a million of them. */
 struct mica_node {
 	uint64_t id;		  /* the kernel's number of it, and st_ino */
 	uint64_t lookups;	  /* by the kernel */
-	uint64_t uses;		  /* by child nodes and by requests under way */
+	uint32_t uses;		  /* by child nodes and by requests under way */
+	uint32_t lower_count;	  /* in lowers */
 	struct mica_node *next;	  /* in the table */
 	struct mica_node *parent; /* a use of it; NULL: the root */
-	char *name;		  /* NULL: the root */
+	char *name;		  /* NULL: the root; owned when it is not first_name */
 	/* Of a directory that moved: where the lower layers, merged, have it; from "/" on. */
 	char *redirect;
-	uint64_t upper_ino;	    /* the host's, when upper */
-	mode_t type;		    /* S_IFxxx */
-	atomic_bool upper;	    /* lies in the upper directory */
-	atomic_bool metacopy;	    /* but its data does not: it is in the last of lowers */
-	atomic_bool indexed;	    /* copied up with other names (index.h) */
-	int names_lost;		    /* before that, covered by whiteouts */
-	bool removed;		    /* its name is gone; upper: fd is left, lower: lowers[0] */
-	atomic_bool no_default_acl; /* directory: was found to have none */
-	atomic_bool impure;	    /* directory: is marked as holding what came from below */
+	uint64_t upper_ino; /* the host's, when upper */
 	/*
 	 * O_PATH; -1: none. Of what is in the upper directory and was removed, lost the name
 	 * that we know, or is a directory that paths begin at.
 	 */
 	atomic_int fd;
-	uint32_t anchor;	 /* the latter; guarded by anchors.c */
-	atomic_bool anchor_used; /* since anchors.c looked last */
-	unsigned int lower_count;
+	uint32_t anchor;	    /* the latter; guarded by anchors.c */
+	mode_t type;		    /* S_IFxxx */
+	int names_lost;		    /* before it was copied up with others, covered by whiteouts */
+	atomic_bool upper;	    /* lies in the upper directory */
+	atomic_bool metacopy;	    /* but its data does not: it is in the last of lowers */
+	atomic_bool indexed;	    /* copied up with other names (index.h) */
+	bool removed;		    /* its name is gone; upper: fd is left, lower: lowers[0] */
+	atomic_bool no_default_acl; /* directory: was found to have none */
+	atomic_bool impure;	    /* directory: is marked as holding what came from below */
+	atomic_bool anchor_used;    /* since anchors.c looked last */
 	/*
 	 * Top to bottom; of a file the one that shows and, when its data is in a layer below
 	 * (metacopy), those down to it. They stay when it was copied up, since somebody may be
 	 * reading it.
 	 */
 	struct mica_lower *lowers;
-	struct mica_file *file;	      /* open for reading and writing, see files.h */
-	struct mica_listing *listing; /* of a merged directory, see listing.h */
-	struct mica_backing *backing; /* of an open file in the passthrough profile (backing.h) */
+	struct mica_lower one;	/* where they are when there is one */
+	struct mica_file *file; /* open for reading and writing, see files.h */
+	union {
+		struct mica_listing *listing; /* of a merged directory, see listing.h */
+		struct mica_backing *backing; /* of a file in the passthrough profile (backing.h) */
+	};
+	char first_name[];
 };
 
 struct mica_nodes;

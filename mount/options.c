@@ -113,7 +113,8 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "metacopy=on|off, dot_whiteouts, "
 	 "userxattr, passthrough, trace=FILE, uidmapping=MAP, gidmapping=MAP, squash_to_root, "
 	 "squash_to_uid=N, "
-	 "squash_to_gid=N, writeback=0|1; words that are for fstab alone are ignored",
+	 "squash_to_gid=N, writeback=0|1, timeout=SECONDS, threaded=0|1, noxattrs=0|1, "
+	 "static_nlink; words that are for fstab alone are ignored",
 	 opt_set_words},
 	{"offset", 0, "N", "the image starts at byte N of the file (K, M, G, T allowed)",
 	 mica_mount_set_offset},
@@ -256,6 +257,7 @@ static void choose_image(struct mica_mount_opts *o)
 
 	if (o->layers.count == 1 && !o->upper && !o->ids.uids.count && !o->ids.gids.count &&
 	    !o->ids.uids.squash && !o->ids.gids.squash &&
+	    !(o->flags & (MICA_MOUNT_STATIC_NLINK | MICA_MOUNT_NOXATTRS | MICA_MOUNT_TIMEOUT)) &&
 	    (stat(o->layers.v[0], &st) < 0 || !S_ISDIR(st.st_mode)))
 		o->image = o->layers.v[0];
 }

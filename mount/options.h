@@ -33,6 +33,9 @@ enum mica_mount_flag {
 	MICA_MOUNT_DOT_WHITEOUTS = 1 << 15, /* .wh.NAME in a directory hides NAME */
 	MICA_MOUNT_REDIRECT = 1 << 16,	    /* somebody said redirect_dir=on */
 	MICA_MOUNT_PASSTHROUGH = 1 << 17,   /* the kernel reads and writes files itself */
+	MICA_MOUNT_STATIC_NLINK = 1 << 18,  /* directories have one link */
+	MICA_MOUNT_NOXATTRS = 1 << 19,	    /* no xattrs are shown or taken */
+	MICA_MOUNT_TIMEOUT = 1 << 20,	    /* timeout was said */
 };
 
 struct mica_mount_opts {
@@ -46,6 +49,7 @@ struct mica_mount_opts {
 	uint64_t offset;    /* bytes */
 	struct mica_opt_list devices;
 	uint64_t cache_bytes; /* 0: the reader's default */
+	double timeout;	      /* seconds that the kernel may keep names and attributes */
 	unsigned int threads; /* 0: the default */
 	const char *trace;    /* file that says what is read; NULL: none; may point into words */
 	bool foreground;

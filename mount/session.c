@@ -169,7 +169,10 @@ static int open_stack(struct mica_session *s, struct mica_err *err)
 			 (o->flags & MICA_MOUNT_DOT_WHITEOUTS ? MICA_OVL_DOT_WHITEOUTS : 0) |
 			 (o->flags & MICA_MOUNT_NO_WRITEBACK ? 0 : MICA_OVL_WRITEBACK) |
 			 (o->flags & MICA_MOUNT_METACOPY ? MICA_OVL_METACOPY : 0) |
+			 (o->flags & MICA_MOUNT_STATIC_NLINK ? MICA_OVL_STATIC_NLINK : 0) |
+			 (o->flags & MICA_MOUNT_NOXATTRS ? MICA_OVL_NOXATTRS : 0) |
 			 (o->flags & MICA_MOUNT_USERXATTR ? MICA_OVL_USERXATTR : 0),
+		.timeout = o->flags & MICA_MOUNT_TIMEOUT ? o->timeout : MICA_OPS_FOREVER,
 		.ids = &o->ids,
 		.cache_bytes = s->cache_bytes,
 	};

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIMEOUT_MAX 1e9 /* as fuse-overlayfs' default; 30 years */
+
 /* One word of -o. A word with a value has .value set; others only change flags. */
 struct word {
 	const char *name;
@@ -64,13 +66,39 @@ static int word_set_metacopy(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
-/* Numbers that fuse-overlayfs takes for what is always so here, or never. */
-static int word_check_number(void *ctx, const char *value, struct mica_err *err)
+static int word_set_timeout(void *ctx, const char *value, struct mica_err *err)
 {
-	uint64_t n;
+	struct mica_mount_opts *o = ctx;
+	char *end;
 
-	(void)ctx;
-	return mica_opt_uint(value, 0, UINT32_MAX, &n, err);
+	o->timeout = strtod(value, &end);
+	if (end == value || *end || !(o->timeout >= 0 && o->timeout <= TIMEOUT_MAX))
+		return mica_err_set(err, MICA_E_USAGE, "'%s' is not a number of seconds up to %g",
+				    value, TIMEOUT_MAX);
+	o->flags |= MICA_MOUNT_TIMEOUT;
+	return 0;
+}
+
+static int word_set_threaded(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+	uint64_t n;
+	int ret = mica_opt_uint(value, 0, 1, &n, err);
+
+	if (!ret && !n)
+		o->threads = 1;
+	return ret;
+}
+
+static int word_set_noxattrs(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+	uint64_t n;
+	int ret = mica_opt_uint(value, 0, 1, &n, err);
+
+	o->flags &= ~(unsigned int)MICA_MOUNT_NOXATTRS;
+	o->flags |= !ret && n ? MICA_MOUNT_NOXATTRS : 0;
+	return ret;
 }
 
 static int set_flag_unless(struct mica_mount_opts *o, const char *value, unsigned int flag,
@@ -168,9 +196,10 @@ static const struct word words[] = {
 	{"squash_to_root", MICA_MOUNT_SQUASH_ROOT, 0, NULL},
 	{"fsync", 0, 0, word_set_fsync},
 	{"writeback", 0, 0, word_set_writeback},
-	{"timeout", 0, 0, word_check_number},
-	{"threaded", 0, 0, word_check_number},
-	{"static_nlink", 0, 0, NULL},
+	{"timeout", 0, 0, word_set_timeout},
+	{"threaded", 0, 0, word_set_threaded},
+	{"noxattrs", 0, 0, word_set_noxattrs},
+	{"static_nlink", MICA_MOUNT_STATIC_NLINK, 0, NULL},
 };
 
 /* Words for mount(8) itself, and words that change nothing on a read-only FUSE mount. */

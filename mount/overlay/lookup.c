@@ -369,7 +369,8 @@ static void shown(struct mica_ovl *ovl, struct mica_node *node, struct stat *st)
 
 	st->st_ino = node->id;
 	mica_ids_show(ovl->ids, st);
-	if (S_ISDIR(st->st_mode) && node->lower_count + (node->upper ? 1 : 0) > 1)
+	if (S_ISDIR(st->st_mode) &&
+	    (ovl->flags & MICA_OVL_STATIC_NLINK || node->lower_count + (node->upper ? 1 : 0) > 1))
 		st->st_nlink = 1;
 	if (S_ISREG(st->st_mode) && !mica_node_owns_data(node) &&
 	    (node->upper || node->lower_count > 1))

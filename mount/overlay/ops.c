@@ -33,14 +33,14 @@ void mica_ovl_answer(fuse_req_t req, int ret)
 	fuse_reply_err(req, ret < 0 ? -ret : 0);
 }
 
-void mica_ovl_fill_entry(const struct mica_node *node, const struct stat *st,
-			 struct fuse_entry_param *out)
+void mica_ovl_fill_entry(const struct mica_ovl *ovl, const struct mica_node *node,
+			 const struct stat *st, struct fuse_entry_param *out)
 {
 	*out = (struct fuse_entry_param){
 		.ino = node->id,
 		.attr = *st,
-		.attr_timeout = MICA_OPS_FOREVER,
-		.entry_timeout = MICA_OPS_FOREVER,
+		.attr_timeout = ovl->timeout,
+		.entry_timeout = ovl->timeout,
 	};
 }
 
@@ -50,7 +50,7 @@ void mica_ovl_entry(fuse_req_t req, struct mica_node *node, const struct stat *s
 	struct fuse_entry_param entry;
 	uint64_t id = node->id;
 
-	mica_ovl_fill_entry(node, st, &entry);
+	mica_ovl_fill_entry(ovl, node, st, &entry);
 	mica_node_looked_up(ovl, node);
 	mica_node_put(ovl, node);
 	/* a kernel that did not take the answer will never forget the node */
@@ -76,9 +76,9 @@ static void ovl_init(void *userdata, struct fuse_conn_info *conn)
 
 static void ovl_lookup(fuse_req_t req, fuse_ino_t dir_id, const char *name)
 {
-	struct fuse_entry_param absent = {.entry_timeout = MICA_OPS_FOREVER};
-	struct mica_node *dir = mica_ovl_begin(req, dir_id), *node = NULL;
+	struct fuse_entry_param absent = {.entry_timeout = mica_ovl_of(req)->timeout};
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *dir = mica_ovl_begin(req, dir_id), *node = NULL;
 	struct stat st;
 	int ret;
 

@@ -37,8 +37,8 @@ bool mica_ovl_failed(fuse_req_t req, int ret);
 void mica_ovl_answer(fuse_req_t req, int ret);
 /* Answers with a node that the kernel learns of; it keeps the use. */
 void mica_ovl_entry(fuse_req_t req, struct mica_node *node, const struct stat *st);
-void mica_ovl_fill_entry(const struct mica_node *node, const struct stat *st,
-			 struct fuse_entry_param *out);
+void mica_ovl_fill_entry(const struct mica_ovl *ovl, const struct mica_node *node,
+			 const struct stat *st, struct fuse_entry_param *out);
 
 /* ops_dir.c */
 void mica_ovl_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);

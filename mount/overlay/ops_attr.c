@@ -19,8 +19,8 @@
 
 void mica_ovl_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct mica_node *node = mica_ovl_begin(req, id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = mica_ovl_begin(req, id);
 	struct stat st;
 	int ret;
 
@@ -32,7 +32,7 @@ void mica_ovl_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	pthread_rwlock_unlock(&ovl->tree);
 	mica_node_put(ovl, node);
 	if (!mica_ovl_failed(req, ret))
-		fuse_reply_attr(req, &st, MICA_OPS_FOREVER);
+		fuse_reply_attr(req, &st, ovl->timeout);
 }
 
 static void set_time(struct timespec *out, int set, int bit, int now_bit, const struct timespec *to)
@@ -126,8 +126,8 @@ static int setattr(struct mica_ovl *ovl, struct mica_node *node, const struct st
 void mica_ovl_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int set,
 		      struct fuse_file_info *fi)
 {
-	struct mica_node *node = mica_ovl_begin(req, id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = mica_ovl_begin(req, id);
 	struct stat st;
 	int ret;
 
@@ -143,7 +143,7 @@ void mica_ovl_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int set,
 	pthread_rwlock_unlock(&ovl->tree);
 	mica_node_put(ovl, node);
 	if (!mica_ovl_failed(req, ret))
-		fuse_reply_attr(req, &st, MICA_OPS_FOREVER);
+		fuse_reply_attr(req, &st, ovl->timeout);
 }
 
 /* Answers with a value or list of n bytes in buf, or the length when nothing else was asked. */
@@ -157,11 +157,20 @@ static void reply_bytes(fuse_req_t req, const char *buf, size_t size, long n)
 		fuse_reply_xattr(req, (size_t)n);
 }
 
+/* ENOSYS once, and the kernel knows that there are none. */
+static struct mica_node *xattrs_begin(fuse_req_t req, fuse_ino_t id)
+{
+	if (!(mica_ovl_of(req)->flags & MICA_OVL_NOXATTRS))
+		return mica_ovl_begin(req, id);
+	fuse_reply_err(req, ENOSYS);
+	return NULL;
+}
+
 void mica_ovl_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size)
 {
 	char *buf = size ? mica_session_buffer(fuse_req_userdata(req), size) : NULL;
-	struct mica_node *node = mica_ovl_begin(req, id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = xattrs_begin(req, id);
 	char stored[MICA_XATTR_NAME_MAX];
 	struct mica_place at;
 	long n;
@@ -196,8 +205,8 @@ static long names_read(const struct mica_place *at, char **names)
 
 void mica_ovl_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
-	struct mica_node *node = mica_ovl_begin(req, id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = xattrs_begin(req, id);
 	bool trusted = fuse_req_ctx(req)->uid == 0;
 	cleanup_free char *names = NULL;
 	struct mica_place at;
@@ -244,8 +253,8 @@ static int change_xattr(struct mica_ovl *ovl, struct mica_node *node, const char
 static void xattr_request(fuse_req_t req, fuse_ino_t id, const char *name, const char *value,
 			  size_t size, int flags)
 {
-	struct mica_node *node = mica_ovl_begin(req, id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = xattrs_begin(req, id);
 	char stored[MICA_XATTR_NAME_MAX];
 	int ret;
 

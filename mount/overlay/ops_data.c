@@ -45,7 +45,8 @@ static bool access_begin(fuse_req_t req, fuse_ino_t id, bool write, struct acces
 {
 	int ret;
 
-	*a = (struct access){.ovl = mica_ovl_of(req), .node = mica_ovl_begin(req, id)};
+	*a = (struct access){.ovl = mica_ovl_of(req)};
+	a->node = mica_ovl_begin(req, id);
 	if (!a->node)
 		return false;
 	pthread_rwlock_rdlock(&a->ovl->tree);
@@ -334,8 +335,8 @@ void mica_ovl_fsync(fuse_req_t req, fuse_ino_t id, int datasync, struct fuse_fil
 
 void mica_ovl_readlink(fuse_req_t req, fuse_ino_t id)
 {
-	struct mica_node *node = mica_ovl_begin(req, id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = mica_ovl_begin(req, id);
 	char target[PATH_MAX];
 	struct mica_place at;
 	int ret;

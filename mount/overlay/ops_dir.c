@@ -76,7 +76,7 @@ static int add_name(struct fill *f, const char *name, off_t next)
 	if (ret == -ENOENT)
 		return 1;
 	if (!ret)
-		mica_ovl_fill_entry(node, &st, &entry);
+		mica_ovl_fill_entry(f->ovl, node, &st, &entry);
 	fits = add(f, name, &entry, next);
 	if (fits && node && f->plus)
 		mica_node_looked_up(f->ovl, node);
@@ -141,8 +141,8 @@ void mica_ovl_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t off,
 
 void mica_ovl_fsyncdir(fuse_req_t req, fuse_ino_t id, int datasync, struct fuse_file_info *fi)
 {
-	struct mica_node *dir = mica_ovl_begin(req, id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *dir = mica_ovl_begin(req, id);
 	struct mica_place at;
 	int ret = 0, fd;
 

@@ -9,8 +9,8 @@
 static void make(fuse_req_t req, fuse_ino_t dir_id, const char *name, struct mica_make *what)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	struct mica_node *dir = mica_ovl_begin(req, dir_id), *node = NULL;
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *dir = mica_ovl_begin(req, dir_id), *node = NULL;
 	struct stat st;
 	int ret;
 
@@ -46,8 +46,8 @@ void mica_ovl_symlink(fuse_req_t req, const char *target, fuse_ino_t dir, const 
 
 void mica_ovl_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id, const char *name)
 {
-	struct mica_node *node = mica_ovl_begin(req, id), *dir;
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *node = mica_ovl_begin(req, id), *dir;
 	struct stat st;
 	int ret;
 
@@ -68,8 +68,8 @@ void mica_ovl_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id, const char 
 
 static void remove_name(fuse_req_t req, fuse_ino_t dir_id, const char *name, bool is_dir)
 {
-	struct mica_node *dir = mica_ovl_begin(req, dir_id);
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *dir = mica_ovl_begin(req, dir_id);
 	int ret;
 
 	if (!dir)
@@ -92,8 +92,8 @@ void mica_ovl_rmdir(fuse_req_t req, fuse_ino_t dir, const char *name)
 void mica_ovl_rename(fuse_req_t req, fuse_ino_t dir_id, const char *name, fuse_ino_t new_dir_id,
 		     const char *new_name, unsigned int flags)
 {
-	struct mica_node *dir = mica_ovl_begin(req, dir_id), *new_dir;
 	struct mica_ovl *ovl = mica_ovl_of(req);
+	struct mica_node *dir = mica_ovl_begin(req, dir_id), *new_dir;
 	int ret;
 
 	if (!dir)

@@ -151,6 +151,7 @@ int mica_ovl_new(const struct mica_ovl_opts *opts, struct mica_ovl **out, struct
 	if (!ovl)
 		return mica_err_nomem(err);
 	ovl->flags = opts->flags;
+	ovl->timeout = opts->timeout;
 	ovl->ids = opts->ids;
 	ovl->upper.layer.fd = ovl->upper.work = ovl->upper.lock = ovl->upper.index = -1;
 	ovl->upper.layer.userxattr = opts->flags & MICA_OVL_USERXATTR;

@@ -32,6 +32,8 @@ enum mica_ovl_flag {
 	MICA_OVL_DOT_WHITEOUTS = 1 << 4, /* .wh.NAME in a directory hides NAME */
 	MICA_OVL_METACOPY = 1 << 5,	 /* what changes no data copies none */
 	MICA_OVL_REDIRECT_USER = 1 << 6, /* directories may be renamed with user.overlay.*, too */
+	MICA_OVL_STATIC_NLINK = 1 << 7,	 /* directories are shown with one link */
+	MICA_OVL_NOXATTRS = 1 << 8,	 /* users have no xattrs */
 };
 
 struct mica_nodes;
@@ -55,6 +57,7 @@ struct mica_ovl {
 	struct mica_ovl_layer *lowers; /* bottom to top */
 	unsigned int lower_count;
 	unsigned int flags;	    /* enum mica_ovl_flag */
+	double timeout;		    /* seconds that the kernel may keep names and attributes */
 	const struct mica_ids *ids; /* borrowed */
 	pthread_rwlock_t tree;
 	pthread_mutex_t copying[MICA_OVL_COPYING];
@@ -72,6 +75,7 @@ struct mica_ovl_opts {
 	const char *upper; /* NULL: read-only */
 	const char *work;
 	unsigned int flags;
+	double timeout;
 	const struct mica_ids *ids; /* borrowed for the overlay's life */
 	uint64_t cache_bytes;	    /* of decoded data, for all images together */
 };

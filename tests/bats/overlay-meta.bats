@@ -201,6 +201,7 @@ assert mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)[:2] == b"1 "'
   echo k3 >>"$(mounts_file)"
   "$MICA" mount --quiet -o metacopy=on,suid,dev low base.erofs top.erofs ku.erofs m3 --upper mu3
   echo m3 >>"$(mounts_file)"
+  touch -d @1500000000 k3 m3
   alike k3 m3
   # renamed once more, without data in either of the upper two; then with it
   for at in k3 m3; do

@@ -51,6 +51,8 @@ void mica_ops_negotiate(struct mica_session *s, struct fuse_conn_info *conn, uns
 	if ((s->opts->flags & MICA_MOUNT_DEFAULT_PERMISSIONS) &&
 	    !(s->opts->flags & MICA_MOUNT_NOACL))
 		want |= FUSE_CAP_POSIX_ACL;
+	if (s->opts->flags & MICA_MOUNT_IO_URING)
+		want |= MICA_CAP_URING;
 	conn->want = want & conn->capable;
 	conn->max_background = MAX_BACKGROUND;
 	s->caps = conn->want;
@@ -154,7 +156,7 @@ static void reply_status(fuse_req_t req, bool json)
 	cleanup_free struct mica_status *status = calloc(1, sizeof(*status));
 	struct mica_err err = {.code = MICA_E_NOMEM};
 
-	if (!status || mica_status_write(s, json, status, &err))
+	if (!status || mica_status_write(s, json, mica_uring_brought(req), status, &err))
 		fuse_reply_err(req, mica_err_errno(&err));
 	else
 		fuse_reply_ioctl(req, 0, status, sizeof(*status));

@@ -111,7 +111,8 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME, ro, "
 	 "lowerdir=TOP:...:BOTTOM, upperdir=DIR, workdir=DIR, volatile, redirect_dir=on|off, "
 	 "metacopy=on|off, dot_whiteouts, "
-	 "userxattr, passthrough, trace=FILE, uidmapping=MAP, gidmapping=MAP, squash_to_root, "
+	 "userxattr, passthrough, io_uring, trace=FILE, uidmapping=MAP, gidmapping=MAP, "
+	 "squash_to_root, "
 	 "squash_to_uid=N, "
 	 "squash_to_gid=N, writeback=0|1, timeout=SECONDS, threaded=0|1, noxattrs=0|1, "
 	 "static_nlink; words that are for fstab alone are ignored",

@@ -36,6 +36,7 @@ enum mica_mount_flag {
 	MICA_MOUNT_STATIC_NLINK = 1 << 18,  /* directories have one link */
 	MICA_MOUNT_NOXATTRS = 1 << 19,	    /* no xattrs are shown or taken */
 	MICA_MOUNT_TIMEOUT = 1 << 20,	    /* timeout was said */
+	MICA_MOUNT_IO_URING = 1 << 21,	    /* requests come by io_uring */
 };
 
 struct mica_mount_opts {

@@ -51,3 +51,26 @@ const char *mica_passthrough_name(enum mica_passthrough state)
 
 	return names[state];
 }
+
+bool mica_uring_brought(fuse_req_t req)
+{
+#ifdef FUSE_CAP_OVER_IO_URING
+	return fuse_req_is_uring(req);
+#else
+	(void)req;
+	return false;
+#endif
+}
+
+const char *mica_uring_name(const struct mica_session *s, bool in_force)
+{
+	if (!(s->opts->flags & MICA_MOUNT_IO_URING))
+		return "not asked for";
+	if (!MICA_CAP_URING)
+		return "not in this libfuse, which is older than 3.18";
+	if (in_force)
+		return "in force";
+	return s->caps & MICA_CAP_URING
+		       ? "libfuse could not start it"
+		       : "not in this kernel, or off in /sys/module/fuse/parameters/enable_uring";
+}

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "ops.h"
 #include "overlay/ops.h"
+#include "passthrough.h"
 #include "paths.h"
 #include "recorder.h"
 
@@ -64,6 +65,7 @@ static int fuse_words(const struct mica_mount_opts *o, const char *fsname, char 
 		o->flags & MICA_MOUNT_ALLOW_OTHER ? "allow_other" : NULL,
 		o->flags & MICA_MOUNT_DEFAULT_PERMISSIONS ? "default_permissions" : NULL,
 		o->flags & MICA_MOUNT_AUTO_UNMOUNT ? "auto_unmount" : NULL,
+		MICA_CAP_URING && o->flags & MICA_MOUNT_IO_URING ? "io_uring" : NULL,
 	};
 	int bad = 0;
 

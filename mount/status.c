@@ -72,7 +72,7 @@ static char *absolute(const struct mica_session *s, const char *name)
 	return asprintf(&path, "%s/%s", s->cwd, name) < 0 ? NULL : path;
 }
 
-static int json_write(const struct mica_session *s, FILE *f, struct mica_err *err)
+static int json_write(const struct mica_session *s, bool uring, FILE *f, struct mica_err *err)
 {
 	const struct mica_mount_opts *o = s->opts;
 	cleanup_free char *upper = absolute(s, o->upper);
@@ -88,6 +88,7 @@ static int json_write(const struct mica_session *s, FILE *f, struct mica_err *er
 	mica_json_str(&j, "backend", "fuse");
 	mica_json_str(&j, "profile", profile(s));
 	mica_json_str(&j, "passthrough", mica_passthrough_name(s->passthrough));
+	mica_json_str(&j, "io_uring", mica_uring_name(s, uring));
 	mica_json_str(&j, "upper", upper);
 	mica_json_bool(&j, "writable", is_writable(s));
 	mica_json_u64(&j, "cache_bytes", s->cache_bytes);
@@ -112,7 +113,7 @@ static int json_write(const struct mica_session *s, FILE *f, struct mica_err *er
 	return mica_json_finish(&j, err);
 }
 
-static void text_write(const struct mica_session *s, FILE *f)
+static void text_write(const struct mica_session *s, bool uring, FILE *f)
 {
 	const struct mica_mount_opts *o = s->opts;
 	cleanup_free char *upper = absolute(s, o->upper);
@@ -130,6 +131,7 @@ static void text_write(const struct mica_session *s, FILE *f)
 	for (unsigned int i = 0; i < n; i++)
 		fprintf(f, "%s %s", i ? "," : "", names[i]);
 	fprintf(f, "\n  passthrough: %s\n", mica_passthrough_name(s->passthrough));
+	fprintf(f, "  io_uring: %s\n", mica_uring_name(s, uring));
 	fprintf(f, "  sources, bottom to top:\n");
 	for (n = 0; n < o->layers.count && ftello(f) < SOURCES_MAX; n++) {
 		cleanup_free char *path = absolute(s, o->layers.v[n]);
@@ -140,7 +142,7 @@ static void text_write(const struct mica_session *s, FILE *f)
 		fprintf(f, "    and %u more\n", o->layers.count - n);
 }
 
-int mica_status_write(const struct mica_session *s, bool json, struct mica_status *out,
+int mica_status_write(const struct mica_session *s, bool json, bool uring, struct mica_status *out,
 		      struct mica_err *err)
 {
 	cleanup_free char *text = NULL;
@@ -151,9 +153,9 @@ int mica_status_write(const struct mica_session *s, bool json, struct mica_statu
 	if (!f)
 		return mica_err_nomem(err);
 	if (json)
-		ret = json_write(s, f, err);
+		ret = json_write(s, uring, f, err);
 	else
-		text_write(s, f);
+		text_write(s, uring, f);
 	if (fclose(f) && !ret)
 		ret = mica_err_nomem(err);
 	if (!ret && len >= sizeof(out->text))

@@ -20,8 +20,8 @@ struct mica_status {
 #define MICA_IOC_STATUS	     _IOR('M', 2, struct mica_status)
 #define MICA_IOC_STATUS_JSON _IOR('M', 3, struct mica_status)
 
-/* Sources that have no room are counted only. */
-int mica_status_write(const struct mica_session *s, bool json, struct mica_status *out,
+/* Sources that have no room are counted only. uring: the question came by io_uring. */
+int mica_status_write(const struct mica_session *s, bool json, bool uring, struct mica_status *out,
 		      struct mica_err *err);
 
 #endif

@@ -169,6 +169,7 @@ static const struct word words[] = {
 	{"redirect_dir", 0, 0, word_set_redirect},
 	{"metacopy", 0, 0, word_set_metacopy},
 	{"passthrough", MICA_MOUNT_PASSTHROUGH, 0, NULL},
+	{"io_uring", MICA_MOUNT_IO_URING, 0, NULL},
 	{"dot_whiteouts", MICA_MOUNT_DOT_WHITEOUTS, 0, NULL},
 	{"userxattr", MICA_MOUNT_USERXATTR, 0, NULL},
 	{"suid", MICA_MOUNT_SUID, 0, NULL},

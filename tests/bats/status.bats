@@ -63,6 +63,23 @@ a_mount() {
   [[ $(member features <json) != *writeback_cache* ]]
 }
 
+@test "status: io_uring is in force, or it says why not" {
+  a_mount -o io_uring
+  local said=false uring=/sys/module/fuse/parameters/enable_uring
+  case $("$MICA" status --json mnt | member io_uring) in
+  'in force') grep -q Y $uring && said=true ;;
+  'not in this libfuse, which is older than 3.18')
+    [[ $("$MICA" status --json mnt | member libfuse) == 3.?(1)[0-7].* ]] && said=true
+    ;;
+  'not in this kernel, or off in '*) ! grep -q Y $uring 2>/dev/null && said=true ;;
+  esac
+  $said || fail "$("$MICA" status mnt)"
+  same_tree src mnt
+  "$MICA" umount mnt
+  "$MICA" mount --quiet image mnt
+  assert_equal "$("$MICA" status --json mnt | member io_uring)" 'not asked for'
+}
+
 @test "status: of all mounts, and of those that are none" {
   a_mount
   mkdir other

@@ -70,3 +70,38 @@ E2
   run -0 bench --report given.json
   [ "$(cell 'root: cpu, mica zstd:3, 6.12 / mksquashfs zstd:3' 2)" = 0.500 ]
 }
+
+@test "bench: stacks are mounted, read, written and emptied, and judged by what was measured" {
+  require_root
+  require_fuse
+  [ -w /proc/sys/vm/drop_caches ] || skip "needs a writable /proc/sys/vm/drop_caches"
+  mkdir -p tree/usr/lib tree/etc
+  seq 1000 >tree/usr/lib/one
+  echo two >tree/etc/two
+  tar_of tree small.tar
+  bench --tar small.tar --corpus root --runs 2 --only overlay --output report.md >out 2>err ||
+    fail "$(cat err)"
+  output=$(cat report.md)
+  # 5 entries in the tree, 2 below usr; the row of mica has a number in each column
+  grep -q '| unpack 5 files | remove 2 below |' report.md
+  for column in 1 2 3 4 5 6 7; do
+    [[ $(cell mica $column) =~ ^[0-9.]+$ ]] || fail "column $column: $(cell mica $column)"
+  done
+  ! grep -q "mica-bench" /proc/mounts || fail "something stays mounted"
+  cat >given.json <<'E3'
+{"facts": {"machine": "M", "versions": {}, "runs": 1, "statistic": "median", "memory_option": true},
+ "corpora": {"root": {"bytes": 1000000, "entries": 10, "name_bytes": 90}},
+ "overlay": [{"corpus": "root", "files": 5, "removed": 2}],
+ "stacks": [
+  {"corpus": "root", "name": "mica", "walk": [1.0], "unpack": [2.0], "remove": [1.0]},
+  {"corpus": "root", "name": "fuse-overlayfs over a directory", "walk": [9.0], "unpack": [7.0]},
+  {"corpus": "root", "name": "newer fuse-overlayfs over a directory", "walk": [0.5],
+   "unpack": [8.0], "remove": [4.0]}]}
+E3
+  run -0 bench --report given.json
+  local goal="mica / fuse-overlayfs over a directory"
+  [ "$(cell "root, stacked: stat walk, cold, $goal" 2)" = 2.000 ]
+  [ "$(cell "root, stacked: unpacking small files, $goal" 2)" = 0.286 ]
+  [ "$(cell "root, stacked: unpacking small files, $goal" 3)" = '**no**' ]
+  [ "$(cell "root, stacked: removing what lies below, $goal" 3)" = yes ]
+}

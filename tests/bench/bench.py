@@ -9,6 +9,7 @@ import tempfile
 
 import building
 import layers
+import overlay
 import report
 import rows
 import scaling
@@ -17,7 +18,7 @@ from programs import Programs
 from reading import read_all
 from results import Results
 
-PARTS = ["build", "random", "read", "layers", "jobs", "instructions"]
+PARTS = ["build", "random", "read", "overlay", "layers", "jobs", "instructions"]
 
 
 def words(text):
@@ -109,6 +110,10 @@ class Run:
         found = [corpus for corpus in map(self.corpus, options.corpus) if corpus]
         for corpus in found:
             self.images(corpus)
+        for corpus in found:
+            if "overlay" in parts and corpus.name in rows.STACK_CORPORA:
+                overlay.overlay_all(self.results, self.programs, corpus, options.runs, self.work,
+                                    log)
         root = next((corpus for corpus in found if corpus.name == "root"), None)
         if root and "jobs" in parts:
             scaling.jobs_all(self.results, self.programs, root, options.runs, self.work, log)

@@ -4,6 +4,7 @@ import os
 
 import chart
 from goals import Goals
+from overlay import STACKS
 from rows import READS, SQUASHFS
 
 NONE = "-"
@@ -94,6 +95,20 @@ class Report:
                              number(self.results.value(row, "first"), ".1f", 1e-3)]
                             for row in rows])
 
+    def stacks(self):
+        for facts in self.results["overlay"]:
+            rows = [self.results.find("stacks", corpus=facts["corpus"], name=stack.name)
+                    for stack in STACKS]
+            self.text(f"## Stacks with an upper directory: {facts['corpus']}, seconds")
+            self.table(["", "stat walk, cold", "again", "all files, cold", "again",
+                        f"unpack {facts['files']} files", f"remove {facts['removed']} below",
+                        "server's peak MB"],
+                       [[row["name"], *(number(self.results.value(row, what), ".2f")
+                                        for what in ("walk", "walk_again", "cold", "again",
+                                                     "unpack", "remove")),
+                         number(self.results.value(row, "server"), ".0f", 1e6)]
+                        for row in rows if row and "walk" in row])
+
     def layers(self):
         found = self.results["layers"]
         if not found:
@@ -145,6 +160,7 @@ class Report:
         self.goals()
         self.builds()
         self.reads()
+        self.stacks()
         self.layers()
         self.scaling()
         self.instructions()

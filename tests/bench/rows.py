@@ -152,3 +152,4 @@ READS = [
     Read("mksquashfs zstd:3, mounted by the kernel", SQUASHFS, "loop:squashfs"),
 ]
 READ_CORPORA = ("root", "linux", "nm")
+STACK_CORPORA = ("root", "linux")

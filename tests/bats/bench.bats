@@ -87,7 +87,7 @@ E2
   for column in 1 2 3 4 5 6 7; do
     [[ $(cell mica $column) =~ ^[0-9.]+$ ]] || fail "column $column: $(cell mica $column)"
   done
-  ! grep -q "mica-bench" /proc/mounts || fail "something stays mounted"
+  ! grep -q "$PWD/mica-bench" /proc/mounts || fail "something stays mounted"
   cat >given.json <<'E3'
 {"facts": {"machine": "M", "versions": {}, "runs": 1, "statistic": "median", "memory_option": true},
  "corpora": {"root": {"bytes": 1000000, "entries": 10, "name_bytes": 90}},

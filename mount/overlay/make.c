@@ -332,6 +332,9 @@ int mica_change_link(struct mica_ovl *ovl, struct mica_node *node, struct mica_n
 	/* often the older name is removed next */
 	if (!ret)
 		ret = mica_node_rename(ovl, node, dir, name);
+	/* it may have begun without a name */
+	if (!ret)
+		node->removed = false;
 	if (!ret)
 		ret = mica_ovl_stat(ovl, node, st);
 	pthread_rwlock_unlock(&ovl->tree);

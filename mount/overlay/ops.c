@@ -159,4 +159,7 @@ const struct fuse_lowlevel_ops mica_ovl_ops = {
 	.setxattr = mica_ovl_setxattr,
 	.removexattr = mica_ovl_removexattr,
 	.ioctl = mica_ops_ioctl,
+#ifdef MICA_FUSE_TMPFILE
+	.tmpfile = mica_ovl_tmpfile,
+#endif
 };

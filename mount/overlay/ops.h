@@ -58,6 +58,9 @@ void mica_ovl_rmdir(fuse_req_t req, fuse_ino_t dir, const char *name);
 void mica_ovl_rename(fuse_req_t req, fuse_ino_t dir, const char *name, fuse_ino_t new_dir,
 		     const char *new_name, unsigned int flags);
 
+/* tmpfile.c */
+void mica_ovl_tmpfile(fuse_req_t req, fuse_ino_t dir, mode_t mode, struct fuse_file_info *fi);
+
 /* ops_attr.c */
 void mica_ovl_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 void mica_ovl_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int set,

@@ -341,6 +341,65 @@ data_of() {
   alike k m --ignore mtime
 }
 
+@test "overlay: files that begin without a name, and may get one" {
+  sample
+  mkdir low/shared low/acl
+  chgrp 77 low/shared
+  chmod 2775 low/shared
+  setfacl -d -m u:99:rw low/acl
+  stack mu m
+  kernel_stack ku k
+  cat >nameless.py <<'E'
+import errno, os, sys
+os.chdir(sys.argv[1])
+root = os.open("/", os.O_PATH)
+os.umask(0o027)
+
+def link(fd, name):
+    # with a directory it is linkat(2), which follows
+    os.link(f"/proc/self/fd/{fd}", name, src_dir_fd=root, follow_symlinks=True)
+
+for where, mode in ("plain", 0o666), ("shared", 0o664), ("acl", 0o666), ("deep/er", 0o4711):
+    try:
+        fd = os.open(where, os.O_TMPFILE | os.O_RDWR, mode)
+    except OSError as e:
+        assert e.errno == errno.EOPNOTSUPP
+        sys.exit("no requests for that")
+    os.write(fd, b"begins without " * 9000)
+    st = os.fstat(fd)
+    print(where, oct(st.st_mode), st.st_uid, st.st_gid, st.st_nlink, st.st_size)
+    assert "nameless" not in os.listdir(where)
+    link(fd, where + "/named")
+    os.write(fd, b"and gets one")
+    assert os.fstat(fd).st_nlink == 1
+    assert os.fstat(fd).st_ino == os.stat(where + "/named").st_ino
+    os.rename(where + "/named", where + "/renamed")
+    os.link(where + "/renamed", where + "/second")
+    os.close(fd)
+    print(os.stat(where + "/second").st_nlink, len(open(where + "/renamed").read()))
+# one that stays without, and one that may not get a name
+fd = os.open("plain", os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o600)
+os.write(fd, b"gone")
+try:
+    link(fd, "plain/never")
+except OSError as e:
+    print(errno.errorcode[e.errno])
+os.ftruncate(fd, 2)
+print(os.pread(fd, 9, 0), os.listdir("plain"))
+E
+  run python3 nameless.py m
+  [[ $output != *"no requests for that"* ]] || skip "needs libfuse 3.17"
+  assert_equal "$status" 0
+  echo "$output" >m.log
+  python3 nameless.py k >k.log
+  diff k.log m.log
+  alike k m --ignore mtime
+  unmount m
+  stack mu m
+  alike k m --ignore mtime
+  assert_equal "$(find mu.work/work -type f | wc -l)" 0
+}
+
 # --- random operations -------------------------------------------------------
 
 @test "overlay: random operations, the kernel's overlayfs as the model" {

@@ -323,6 +323,10 @@ long mica_image_read(struct mica_image *img, const struct mica_inode *inode, voi
 int mica_image_ahead(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
 		     uint64_t len, struct mica_err *err);
 
+/* The same, but nothing is decoded: the io is told of the stored bytes alone. */
+int mica_image_hint(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		    uint64_t len, struct mica_err *err);
+
 /*
  * len stored bytes of an extent as they are in the image, from its skip'th on; the
  * extent is no hole and no fragment.

@@ -153,16 +153,23 @@ int mica_image_read_all(struct mica_image *img, const struct mica_inode *inode, 
 	return 0;
 }
 
+static int ahead_range(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		       uint64_t len, bool decode, struct mica_err *err);
+
 static int ahead_extent(struct mica_image *img, const struct mica_extent *e, uint64_t skip,
-			uint64_t len, struct mica_err *err)
+			uint64_t len, bool decode, struct mica_err *err)
 {
 	struct mica_cluster *c;
 	int ret;
 
 	if (e->kind == MICA_EXTENT_FRAGMENT)
-		return mica_image_ahead(img, &img->packed, e->pa + skip, len, err);
+		return ahead_range(img, &img->packed, e->pa + skip, len, decode, err);
 	if (e->kind == MICA_EXTENT_HOLE || e->is_inline)
 		return 0;
+	if (!decode && !e->in_metabox && e->alg >= 0) {
+		mica_io_ahead(mica_image_device_io(img, e->device), e->pa, e->plen);
+		return 0;
+	}
 	if (e->kind == MICA_EXTENT_PLAIN || e->alg < 0) {
 		mica_io_ahead(mica_image_device_io(img, e->device), e->pa + skip, len);
 		return 0;
@@ -173,8 +180,8 @@ static int ahead_extent(struct mica_image *img, const struct mica_extent *e, uin
 	return ret;
 }
 
-int mica_image_ahead(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
-		     uint64_t len, struct mica_err *err)
+static int ahead_range(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		       uint64_t len, bool decode, struct mica_err *err)
 {
 	if (!mica_inode_has_data(inode) || off >= inode->size)
 		return 0;
@@ -186,12 +193,24 @@ int mica_image_ahead(struct mica_image *img, const struct mica_inode *inode, uin
 		if (ret)
 			return ret;
 		n = mica_min(end - off, e.la + e.llen - off);
-		ret = ahead_extent(img, &e, off - e.la, n, err);
+		ret = ahead_extent(img, &e, off - e.la, n, decode, err);
 		if (ret)
 			return ret;
 		off += n;
 	}
 	return 0;
+}
+
+int mica_image_ahead(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		     uint64_t len, struct mica_err *err)
+{
+	return ahead_range(img, inode, off, len, true, err);
+}
+
+int mica_image_hint(struct mica_image *img, const struct mica_inode *inode, uint64_t off,
+		    uint64_t len, struct mica_err *err)
+{
+	return ahead_range(img, inode, off, len, false, err);
 }
 
 long mica_image_read(struct mica_image *img, const struct mica_inode *inode, void *buf, size_t len,

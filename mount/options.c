@@ -65,6 +65,15 @@ int mica_mount_set_work(void *ctx, const char *value, struct mica_err *err)
 	return 0;
 }
 
+int mica_mount_set_prefetch(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+
+	(void)err;
+	o->prefetch = value;
+	return 0;
+}
+
 int mica_mount_set_trace(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
@@ -111,7 +120,8 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "dev, noexec, noatime, noacl, auto_unmount, fsname=NAME, subtype=NAME, ro, "
 	 "lowerdir=TOP:...:BOTTOM, upperdir=DIR, workdir=DIR, volatile, redirect_dir=on|off, "
 	 "metacopy=on|off, dot_whiteouts, "
-	 "userxattr, passthrough, io_uring, trace=FILE, uidmapping=MAP, gidmapping=MAP, "
+	 "userxattr, passthrough, io_uring, prefetch=FILE, trace=FILE, "
+	 "uidmapping=MAP, gidmapping=MAP, "
 	 "squash_to_root, "
 	 "squash_to_uid=N, "
 	 "squash_to_gid=N, writeback=0|1, timeout=SECONDS, threaded=0|1, noxattrs=0|1, "
@@ -137,6 +147,9 @@ const struct mica_opt mica_mount_opts_table[] = {
 	{"threads", 'j', "N",
 	 "serve at most N requests at the same time, and work ahead with N threads",
 	 opt_set_threads},
+	{"prefetch", 0, "FILE",
+	 "in the background, have at hand what FILE says is read, as --trace wrote it",
+	 mica_mount_set_prefetch},
 	{"trace", 0, "FILE",
 	 "write into FILE in which order files are read first, for 'mica mkimage --order'",
 	 mica_mount_set_trace},
@@ -296,6 +309,10 @@ int mica_mount_opts_parse(struct mica_mount_opts *o, int argc, char **argv, stru
 		return mica_err_set(err, MICA_E_USAGE,
 				    "mount option rw: without an upper directory (--upper) "
 				    "everything is read-only");
+	if (o->trace && o->flags & MICA_MOUNT_PASSTHROUGH)
+		return mica_err_set(err, MICA_E_USAGE,
+				    "--trace sees nothing of files that the kernel reads by itself "
+				    "(-o passthrough)");
 	if (o->work && !o->upper)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "a work directory is of use with an upper directory only");

@@ -52,6 +52,7 @@ struct mica_mount_opts {
 	uint64_t cache_bytes; /* 0: the reader's default */
 	double timeout;	      /* seconds that the kernel may keep names and attributes */
 	unsigned int threads; /* 0: the default */
+	const char *prefetch; /* a trace of what to have at hand; NULL: nothing */
 	const char *trace;    /* file that says what is read; NULL: none; may point into words */
 	bool foreground;
 	bool quiet;
@@ -81,6 +82,7 @@ int mica_mount_lowerdir_split(struct mica_mount_opts *opts, struct mica_err *err
 /* Options that are words as well. ctx: struct mica_mount_opts */
 int mica_mount_set_upper(void *ctx, const char *value, struct mica_err *err);
 int mica_mount_set_work(void *ctx, const char *value, struct mica_err *err);
+int mica_mount_set_prefetch(void *ctx, const char *value, struct mica_err *err);
 int mica_mount_set_trace(void *ctx, const char *value, struct mica_err *err);
 int mica_mount_set_offset(void *ctx, const char *value, struct mica_err *err);
 int mica_mount_set_device(void *ctx, const char *value, struct mica_err *err);

@@ -21,6 +21,7 @@
 #include "passthrough.h"
 #include "paths.h"
 #include "recorder.h"
+#include "warm.h"
 
 #define THREADS_DEFAULT 10
 #define CACHE_DEFAULT	(64ULL << 20)
@@ -227,6 +228,32 @@ static int open_recorder(struct mica_session *s, struct mica_err *err)
 	return mica_recorder_new(s->opts->trace, &s->recorder, err);
 }
 
+/* A stack has one cache for each of its images. */
+static int open_warm(struct mica_session *s, struct mica_err *err)
+{
+	unsigned int lowers = s->ovl ? (unsigned int)mica_max(1, s->ovl->lower_count) : 1;
+	cleanup_free struct mica_image **images = calloc(lowers, sizeof(struct mica_image *));
+	struct mica_warm_opts opts = {
+		.file = s->opts->prefetch,
+		.images = images,
+		.cache_bytes = s->cache_bytes / lowers,
+		.threads = prefetch_threads(s->opts),
+	};
+
+	if (!s->opts->prefetch)
+		return 0;
+	if (!images)
+		return mica_err_nomem(err);
+	if (s->image)
+		images[opts.image_count++] = s->image;
+	for (unsigned int i = s->ovl ? s->ovl->lower_count : 0; i-- > 0;)
+		if (s->ovl->lowers[i].image)
+			images[opts.image_count++] = s->ovl->lowers[i].image;
+	if (mica_warm_new(&opts, &s->warm, err))
+		return mica_err_wrap(err, "--prefetch");
+	return 0;
+}
+
 int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts,
 		      struct mica_err *err)
 {
@@ -243,6 +270,8 @@ int mica_session_open(struct mica_session *s, const struct mica_mount_opts *opts
 	if (ret)
 		return ret;
 	ret = opts->image ? open_image(s, err) : open_stack(s, err);
+	if (!ret)
+		ret = open_warm(s, err);
 	if (ret)
 		return ret;
 	ret = pthread_key_create(&s->buffer, free);
@@ -408,6 +437,7 @@ int mica_session_serve(struct mica_session *s, struct mica_err *err)
 	unsigned int threads = s->opts->threads ? s->opts->threads : THREADS_DEFAULT;
 	int ret = mica_server_new(s->fuse, threads, &s->server);
 
+	mica_warm_start(s->warm);
 	if (!ret)
 		ret = mica_server_run(s->server);
 	if (s->prefetch)
@@ -419,6 +449,7 @@ int mica_session_serve(struct mica_session *s, struct mica_err *err)
 
 void mica_session_clear(struct mica_session *s)
 {
+	mica_warm_free(s->warm);
 	mica_prefetch_free(s->prefetch);
 	mica_server_free(s->server);
 	if (s->mounted)

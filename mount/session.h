@@ -32,6 +32,7 @@ enum mica_passthrough {
 };
 struct mica_paths;
 struct mica_recorder;
+struct mica_warm;
 
 struct mica_session {
 	struct mica_image *image;	    /* owned; NULL: a stack */
@@ -47,6 +48,7 @@ struct mica_session {
 	unsigned int proto_major, proto_minor;
 	enum mica_passthrough passthrough; /* said with INIT, then constant */
 	struct mica_server *server;	   /* owned; NULL until it serves */
+	struct mica_warm *warm;		   /* owned; NULL: nothing is known of what is read */
 	struct mica_recorder *recorder;	   /* owned; NULL: reads are not recorded */
 	struct mica_paths *paths;	   /* owned; of the image, when they are */
 	pthread_mutex_t paths_lock;

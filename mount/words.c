@@ -186,6 +186,7 @@ static const struct word words[] = {
 	{"noacl", MICA_MOUNT_NOACL, 0, NULL},
 	{"auto_unmount", MICA_MOUNT_AUTO_UNMOUNT, 0, NULL},
 	{"offset", 0, 0, mica_mount_set_offset},
+	{"prefetch", 0, 0, mica_mount_set_prefetch},
 	{"trace", 0, 0, mica_mount_set_trace},
 	{"device", 0, 0, mica_mount_set_device},
 	{"fsname", 0, 0, word_set_fsname},

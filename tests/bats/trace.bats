@@ -128,3 +128,93 @@ tree() {
   wait "$pid"
   [ "$(cat log)" = 'mica: --trace trace: File too large; no more is recorded' ]
 }
+
+# used: bytes of decoded data that the server at mnt has
+used() {
+  "$MICA" status --json mnt | python3 -c 'import json, sys; print(json.load(sys.stdin)["cache_used"])'
+}
+
+# becomes_used BYTES: at most a minute until there are so many, though nobody reads
+becomes_used() {
+  for _ in {1..600}; do
+    [ "$(used)" -lt "$1" ] || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+@test "--prefetch: what a trace names is decoded before anybody reads it" {
+  require_root
+  require_fuse
+  tree
+  text 3000000 1 >tree/text
+  text 2000000 2 >tree/other
+  "$MICA" mkimage --quiet -C 64K tree.img tree
+  printf '%s\n' nowhere dir text $'large\t131072+131072' other >trace
+  serve --prefetch trace tree.img mnt
+  becomes_used 5000000
+  diff -r tree mnt
+  unserve
+  # a part is no more than that
+  printf 'text\t0+131072\n' >trace
+  serve -o prefetch=trace tree.img mnt
+  becomes_used 131072
+  [ "$(used)" -lt 400000 ]
+  diff -r tree mnt
+  unserve
+  # and without any nothing is
+  serve tree.img mnt
+  [ "$(used)" = 0 ]
+  unserve
+}
+
+@test "--prefetch stays within the cache, and ends when the mount does" {
+  require_root
+  require_fuse
+  mkdir tree
+  for i in {1..20}; do text 2000000 "$i" >"tree/$i"; done
+  "$MICA" mkimage --quiet -C 64K tree.img tree
+  (cd tree && ls) >trace
+  serve --cache 2M --prefetch trace tree.img mnt
+  becomes_used 1500000
+  [ "$(used)" -le 2097152 ]
+  diff -r tree mnt
+  unserve
+  for _ in {1..10}; do
+    serve --prefetch trace tree.img mnt
+    unserve
+  done
+}
+
+@test "--prefetch of a stack: the topmost image that has a path" {
+  require_root
+  require_fuse
+  tree
+  text 3000000 1 >tree/text
+  mkdir top changes
+  text 500000 2 >top/text
+  "$MICA" mkimage --quiet -C 64K tree.img tree
+  "$MICA" mkimage --quiet -C 64K top.img top
+  echo text >trace
+  mkdir plain
+  serve --prefetch trace tree.img top.img plain mnt --upper changes
+  becomes_used 500000
+  [ "$(used)" -lt 1000000 ]
+  cmp mnt/text top/text
+  unserve
+}
+
+@test "what --prefetch and --trace cannot be" {
+  require_fuse
+  tree
+  "$MICA" mkimage --quiet tree.img tree
+  mkdir mnt
+  run -32 --separate-stderr "$MICA" mount --prefetch nowhere tree.img mnt
+  [[ $stderr == 'mica mount: --prefetch: nowhere: open: No such file or directory' ]]
+  printf 'a\\b\n' >bad
+  run -32 --separate-stderr "$MICA" mount --prefetch bad tree.img mnt
+  [[ $stderr == 'mica mount: --prefetch: bad: line 1: a backslash is not followed by x and two digits' ]]
+  run -1 --separate-stderr "$MICA" mount --trace trace -o passthrough tree.img mnt
+  [[ $stderr == *'(-o passthrough)' ]]
+  [ ! -e trace ]
+}

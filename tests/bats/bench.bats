@@ -71,6 +71,25 @@ E2
   [ "$(cell 'root: cpu, mica zstd:3, 6.12 / mksquashfs zstd:3' 2)" = 0.500 ]
 }
 
+@test "bench: a start is recorded, laid out in order, decoded ahead, and measured" {
+  require_root
+  require_fuse
+  [ -w /proc/sys/vm/drop_caches ] || skip "needs a writable /proc/sys/vm/drop_caches"
+  mkdir -p tree/usr/lib tree/etc
+  seq 1000 >tree/usr/lib/one
+  echo two >tree/etc/two
+  tar_of tree small.tar
+  bench --tar small.tar --corpus root --runs 2 --only start --output report.md >out 2>err ||
+    fail "$(cat err)"
+  output=$(cat report.md)
+  grep -q '^## A start: 2 files of root' report.md
+  for row in mica 'mica, prefetch' 'mica, order' 'mica, order and prefetch'; do
+    [[ $(cell "$row" 1) =~ ^[0-9.]+$ ]] || fail "row $row: $(cell "$row" 1)"
+  done
+  [ "$(cell mica 2)" = 1.00 ]
+  ! grep -q "$PWD/mica-bench" /proc/mounts || fail "something stays mounted"
+}
+
 @test "bench: stacks are mounted, read, written and emptied, and judged by what was measured" {
   require_root
   require_fuse

@@ -17,8 +17,9 @@ from corpora import Corpora
 from programs import Programs
 from reading import read_all
 from results import Results
+from start import start_all
 
-PARTS = ["build", "random", "read", "overlay", "layers", "jobs", "instructions"]
+PARTS = ["build", "random", "read", "start", "overlay", "layers", "jobs", "instructions"]
 
 
 def words(text):
@@ -115,6 +116,8 @@ class Run:
                 overlay.overlay_all(self.results, self.programs, corpus, options.runs, self.work,
                                     log)
         root = next((corpus for corpus in found if corpus.name == "root"), None)
+        if root and "start" in parts:
+            start_all(self.results, self.programs, root, options.runs, self.work, log)
         if root and "jobs" in parts:
             scaling.jobs_all(self.results, self.programs, root, options.runs, self.work, log)
         if root and "layers" in parts and not options.tar:

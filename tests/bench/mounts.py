@@ -48,12 +48,12 @@ def by_kernel(image, directory):
 
 
 @contextmanager
-def mounted(programs, how, image, work):
-    """how: mica, kernel, loop:TYPE, or the name of a FUSE program."""
+def mounted(programs, how, image, work, *options):
+    """how: mica, which takes options, kernel, loop:TYPE, or the name of a FUSE program."""
     directory = f"{work}/mnt"
     os.makedirs(directory, exist_ok=True)
     if how == "mica":
-        run(MICA, "mount", image, directory)
+        run(MICA, "mount", *options, image, directory)
     elif how == "kernel":
         by_kernel(image, directory)
     elif how.startswith("loop:"):

@@ -6,6 +6,7 @@ import chart
 from goals import Goals
 from overlay import STACKS
 from rows import READS, SQUASHFS
+from start import STARTS
 
 NONE = "-"
 
@@ -95,6 +96,20 @@ class Report:
                              number(self.results.value(row, "first"), ".1f", 1e-3)]
                             for row in rows])
 
+    def starts(self):
+        facts = self.results["start"]
+        if not facts:
+            return
+        self.text(f"## A start: {facts['files']} files of {facts['corpus']}, from before the mount")
+        rows = [self.results.find("starts", name=start.name) for start in STARTS]
+        base = self.results.value(rows[0], "wall")
+        self.table(["", "seconds", "ratio"],
+                   [[row["name"], number(self.results.value(row, "wall"), ".3f"),
+                     number(self.results.value(row, "wall") / base if base else None, ".2f")]
+                    for row in rows if row])
+        self.text(f"In its order the image has {facts['ordered'] / 1e6:.1f} MB instead of "
+                  f"{facts['plain'] / 1e6:.1f}.")
+
     def stacks(self):
         for facts in self.results["overlay"]:
             rows = [self.results.find("stacks", corpus=facts["corpus"], name=stack.name)
@@ -160,6 +175,7 @@ class Report:
         self.goals()
         self.builds()
         self.reads()
+        self.starts()
         self.stacks()
         self.layers()
         self.scaling()

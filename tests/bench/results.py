@@ -7,8 +7,8 @@ import statistics
 class Results:
     def __init__(self):
         self.data = {"facts": {}, "corpora": {}, "missing": {}, "notes": [], "builds": [],
-                     "reads": [], "overlay": [], "stacks": [], "layers": None, "jobs": None,
-                     "instructions": [], "large": None}
+                     "reads": [], "overlay": [], "stacks": [], "start": None, "starts": [],
+                     "layers": None, "jobs": None, "instructions": [], "large": None}
 
     def __getitem__(self, key):
         return self.data[key]

@@ -7,7 +7,7 @@
 #   --runs N          rounds of every measurement (default 3; what takes minutes
 #                     is done once)
 #   --quick           leave out what takes minutes
-#   --only PART,...   build, random, read, overlay, layers, jobs,
+#   --only PART,...   build, random, read, start, overlay, layers, jobs,
 #                     instructions or large
 #   --corpus NAME,... root, linux or nm (default: all)
 #   --rows TEXT       only rows with this text in their names; may be repeated

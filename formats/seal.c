@@ -23,11 +23,12 @@ void mica_seal_sum(const uint8_t rest[MICA_SEAL_SUM], const uint8_t head[MICA_SE
 	memcpy(out, sum.digest, MICA_SEAL_SUM);
 }
 
-void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length,
+void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length, uint32_t flags,
 		    const uint8_t rest[MICA_SEAL_SUM])
 {
 	struct mica_seal_disk seal = {
 		.version = le32_make(MICA_SEAL_VERSION),
+		.flags = le32_make(flags & MICA_SEAL_FLAGS),
 		.length = le64_make(length),
 	};
 
@@ -37,16 +38,30 @@ void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length,
 	memcpy(head + MICA_SEAL_OFFSET, &seal, sizeof(seal));
 }
 
+static bool all_but_magic_is_right(const struct mica_seal_disk *seal)
+{
+	static const uint8_t zeros[sizeof(seal->reserved2)];
+
+	return le32_get(seal->version) == MICA_SEAL_VERSION &&
+	       !(le32_get(seal->flags) & ~MICA_SEAL_FLAGS) &&
+	       !memcmp(seal->reserved2, zeros, sizeof(zeros));
+}
+
+uint32_t mica_seal_flags(const struct mica_seal_disk *seal)
+{
+	bool whole = !memcmp(seal->magic, magic, sizeof(magic)) && all_but_magic_is_right(seal);
+
+	return whole ? le32_get(seal->flags) : 0;
+}
+
 bool mica_seal_find(const uint8_t head[MICA_SEAL_HEAD], struct mica_seal_disk *out, bool *whole)
 {
-	static const uint8_t zeros[sizeof(out->reserved2)];
 	struct mica_seal_disk seal;
 	bool magic_right, rest_right;
 
 	memcpy(&seal, head + MICA_SEAL_OFFSET, sizeof(seal));
 	magic_right = !memcmp(seal.magic, magic, sizeof(magic));
-	rest_right = le32_get(seal.version) == MICA_SEAL_VERSION && !le32_get(seal.reserved) &&
-		     !memcmp(seal.reserved2, zeros, sizeof(zeros));
+	rest_right = all_but_magic_is_right(&seal);
 	*whole = magic_right && rest_right;
 	*out = seal;
 	return magic_right || rest_right;

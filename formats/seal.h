@@ -19,10 +19,14 @@
 #define MICA_SEAL_HEAD	  4096u /* the first block: hashed last, since it is written last */
 #define MICA_SEAL_SUM	  16u
 
+/* What the builder knows of the whole image. */
+#define MICA_SEAL_NO_XATTRS 1u /* no inode has any */
+#define MICA_SEAL_FLAGS	    MICA_SEAL_NO_XATTRS
+
 struct mica_seal_disk {
 	uint8_t magic[8];      /* "micaseal" */
 	le32 version;	       /* 1 */
-	le32 reserved;	       /* 0 */
+	le32 flags;	       /* MICA_SEAL_NO_XATTRS; the others 0 */
 	le64 length;	       /* bytes of the image, at least MICA_SEAL_HEAD */
 	uint8_t sum[16];       /* see mica_seal_sum() */
 	uint8_t reserved2[24]; /* 0 */
@@ -39,8 +43,8 @@ _Static_assert(offsetof(struct mica_seal_disk, sum) == 24, "seal");
 void mica_seal_sum(const uint8_t rest[MICA_SEAL_SUM], const uint8_t head[MICA_SEAL_HEAD],
 		   uint8_t out[MICA_SEAL_SUM]);
 
-/* Put a seal into head, over an image of length bytes. */
-void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length,
+/* Put a seal into head, over an image of length bytes; of flags those that there are. */
+void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length, uint32_t flags,
 		    const uint8_t rest[MICA_SEAL_SUM]);
 
 /*
@@ -49,5 +53,8 @@ void mica_seal_make(uint8_t head[MICA_SEAL_HEAD], uint64_t length,
  * then a copy of it, *whole whether all of that is right.
  */
 bool mica_seal_find(const uint8_t head[MICA_SEAL_HEAD], struct mica_seal_disk *out, bool *whole);
+
+/* The flags of the seal that is found at the bytes from MICA_SEAL_OFFSET on; 0: there is none. */
+uint32_t mica_seal_flags(const struct mica_seal_disk *seal);
 
 #endif

@@ -76,7 +76,7 @@ int mica_check_seal(struct check *c, struct mica_err *err)
 	if (ret)
 		return mica_check_fail_err(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET, err);
 	memcpy(made, head, sizeof(made));
-	mica_seal_make(made, length, rest);
+	mica_seal_make(made, length, le32_get(seal.flags), rest);
 	memcpy(&right, made + MICA_SEAL_OFFSET, sizeof(right));
 	/* one of another version, or something else */
 	if (!whole && memcmp(right.sum, seal.sum, sizeof(seal.sum)))
@@ -86,9 +86,10 @@ int mica_check_seal(struct check *c, struct mica_err *err)
 	if (c->res->sealed)
 		return 0;
 	if (!whole) {
-		mica_check_fail(c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET,
-				"its magic, version or reserved bytes have changed since the image "
-				"was built");
+		mica_check_fail(
+			c, "seal", CHECK_NO_ROW, MICA_SEAL_OFFSET,
+			"its magic, version, flags or reserved bytes have changed since the image "
+			"was built");
 		return 0;
 	}
 	sum_format(right.sum, found);

@@ -141,6 +141,9 @@ int mica_check_xattrs(struct check *c, uint32_t row, const struct mica_inode *in
 
 	if (!inode->xattr_isize)
 		return 0;
+	if (c->sb->no_xattrs)
+		mica_check_fail(c, "xattr", row, inode->off + inode->isize,
+				"there are some, but the seal says that no inode has any");
 	ret = xattrs_read(c, row, inode, &names, &filter, err);
 	if (ret)
 		return mica_check_fail_err(c, "xattr", row, inode->off + inode->isize, err);

@@ -48,6 +48,7 @@ struct mica_super {
 	uint8_t uuid[16];
 	char volume_name[17]; /* NUL-terminated */
 	bool xattr_filter;    /* name filters may be used */
+	bool no_xattrs;	      /* the builder says that no inode has any (formats/seal.h) */
 };
 
 struct mica_image_opts {

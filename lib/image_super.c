@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../formats/erofs_super.h"
+#include "../formats/seal.h"
 #include "codec.h"
 #include "util.h"
 
@@ -120,6 +121,17 @@ static int super_read_cfgs(struct mica_io *io, struct mica_super *sb, struct mic
 	return 0;
 }
 
+/* What stands before the superblock, in images of mica. */
+static int super_read_seal(struct mica_io *io, struct mica_super *sb, struct mica_err *err)
+{
+	struct mica_seal_disk seal;
+	int ret = mica_io_read(io, &seal, sizeof(seal), MICA_SEAL_OFFSET, err);
+
+	if (!ret)
+		sb->no_xattrs = mica_seal_flags(&seal) & MICA_SEAL_NO_XATTRS;
+	return ret;
+}
+
 int mica_super_read(struct mica_io *io, bool skip_checksum, struct mica_super *out,
 		    struct mica_err *err)
 {
@@ -151,6 +163,9 @@ int mica_super_read(struct mica_io *io, bool skip_checksum, struct mica_super *o
 		if (ret)
 			return ret;
 	}
+	ret = super_read_seal(io, &tmp, err);
+	if (ret)
+		return ret;
 	*out = tmp;
 	return 0;
 }

@@ -192,6 +192,6 @@ int mica_emit_super(struct mica_emit *e, const struct mica_packer_stats *stats, 
 	memcpy(block + EROFS_SUPER_OFFSET, &sb, size);
 	sb.checksum = le32_make(mica_crc32c(~0u, block + EROFS_SUPER_OFFSET, checked));
 	memcpy(block + EROFS_SUPER_OFFSET, &sb, size);
-	mica_seal_make(block, l->end, rest);
+	mica_seal_make(block, l->end, l->any_xattr ? 0 : MICA_SEAL_NO_XATTRS, rest);
 	return mica_outfile_patch(e->out, block, sizeof(block), 0, err);
 }

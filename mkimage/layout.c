@@ -283,10 +283,11 @@ static int visit_census(void *ctx, struct mica_tnode *node, struct mica_err *err
 {
 	struct census *c = ctx;
 	struct mica_tinode *i = node->inode;
-	const struct mica_layout *l = c->l;
+	struct mica_layout *l = c->l;
 
 	(void)err;
 	census_times(c, i);
+	l->any_xattr |= i->xattrs != 0;
 	mica_xattrs_ref(l->xattrs, i->xattrs);
 	if (!S_ISDIR(i->mode))
 		return 0;

@@ -39,6 +39,7 @@ struct mica_layout {
 	uint64_t devt_off; /* device table, 0: none */
 	uint64_t inodes;
 	bool any_chunk, any_encoded, any_tail_pcluster;
+	bool any_xattr;
 	bool any_shared; /* fragments, or pclusters that several files may use */
 	uint32_t next_ino;
 };

@@ -12,6 +12,11 @@ void mica_ops_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t
 	char *buf = NULL;
 	long n;
 
+	/* the kernel never asks again, neither for users nor, before it looks into a file, for ACLs */
+	if (s->sb->no_xattrs) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	if (!mica_ops_inode(req, node, &inode))
 		return;
 	if (size) {

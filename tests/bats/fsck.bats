@@ -241,6 +241,11 @@ share() { # share BLOCK [PARTIAL]
   run -4 "$MICA" fsck share.img
 }
 
+# assert_byte FILE AT HEX
+assert_byte() {
+  [ "$(od -An -tx1 -j"$2" -N1 "$1")" = " $3" ]
+}
+
 @test "fsck: an accident to the seal itself, or one that looks like news, is found" {
   mkdir s
   echo data >s/file
@@ -255,6 +260,20 @@ share() { # share BLOCK [PARTIAL]
     run -4 "$MICA" fsck bad.img
     [[ $output == *" seal at 0x3c0: "* ]]
   done
+  # whether there are xattrs is said there
+  assert_byte good.img 972 01
+  setfattr -n user.x -v 1 s/file
+  "$MICA" mkimage --quiet xattr.img s
+  assert_byte xattr.img 972 00
+  run -0 "$MICA" fsck xattr.img
+  poke xattr.img 972 01
+  run -4 "$MICA" fsck xattr.img
+  [[ $output == *"there are some, but the seal says that no inode has any"* ]]
+  [[ $output == *" seal at 0x3c0: the image's checksum is "* ]]
+  poke good.img 972 00
+  run -4 "$MICA" fsck good.img
+  [[ $output == *" seal at 0x3c0: the image's checksum is "* ]]
+  poke good.img 972 01
   # other bytes there are somebody else's
   cp good.img bad.img
   dd if=/dev/zero bs=64 count=1 seek=15 conv=notrunc status=none of=bad.img

@@ -107,6 +107,36 @@ assert {json.loads(line)["mountpoint"] for line in sys.stdin} >= set(sys.argv[1:
   assert_has "dead mount"
 }
 
+@test "mount: the kernel asks once for xattrs of an image that has none" {
+  a_mount
+  local pid i
+  for i in {1..40}; do echo "$i" >"src/$i"; done
+  setfacl -b src/1
+  mkimage none src
+  setfattr -n user.a -v b src/1
+  mkimage some src
+  for i in none some; do
+    "$MICA" umount mnt
+    "$MICA" mount --quiet $i mnt
+    stat mnt/* >/dev/null
+    run getfattr -n user.a mnt/1
+    if [ $i = none ]; then assert_has "Operation not supported"; else assert_status 0; fi
+    pid=$("$MICA" status --json mnt | member pid)
+    strace -f -qq -p "$pid" -e trace=writev -o log.$i &
+    for _ in {1..50}; do
+      grep -q "State:.*\(tracing\|S\)" "/proc/$pid/status" && grep -q 'TracerPid:\s*[1-9]' "/proc/$pid/status" && break
+      sleep 0.1
+    done
+    getfattr -n user.c mnt/* &>/dev/null || true
+    kill %1
+    wait
+    # no file of it has one
+    assert_equal "$(getfattr -d -m - mnt/2)" ""
+  done
+  assert_equal "$(grep -c writev log.none)" 0
+  [ "$(grep -c writev log.some)" -ge 40 ]
+}
+
 @test "status: other users are not told the host's paths" {
   a_mount
   chmod a+rx . "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" || true

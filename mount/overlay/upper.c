@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "index.h"
@@ -20,6 +21,9 @@
 #define WORK	 "work"
 #define WHITEOUT "#whiteout"
 #define PROC_MAX (PATH_MAX + 32)
+
+#define LOCK_TRIES    40 /* for two seconds */
+#define LOCK_PAUSE_NS 50000000
 
 static int work_make(const char *path, struct mica_err *err)
 {
@@ -39,12 +43,17 @@ static int upper_dir_open(struct mica_upper *u, const char *upper, struct mica_e
 	return 0;
 }
 
-/* Held until the process ends: two that change one upper directory would destroy it. */
+/*
+ * Held until the process ends: two that change one upper directory would destroy it. A server
+ * whose mount was just ended by umount(8), which waits for nobody, may take a moment to go.
+ */
 static int work_lock(struct mica_upper *u, const char *work, struct mica_err *err)
 {
 	u->lock = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->lock < 0)
 		return mica_err_sys(err, errno, "work directory %s", work);
+	for (unsigned int i = 0; flock(u->lock, LOCK_EX | LOCK_NB) < 0 && i < LOCK_TRIES; i++)
+		nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
 	if (flock(u->lock, LOCK_EX | LOCK_NB) < 0)
 		return mica_err_set(err, MICA_E_USAGE,
 				    "work directory %s is in use by another mount", work);

@@ -475,7 +475,11 @@ E
   run ! "$MICA" mount low m2 --upper mu
   assert_has "work directory mu.work is in use by another mount"
   unmount m
+  # umount(8) does not wait for the server to go
+  flock mu.work sleep 0.7 &
+  sleep 0.2
   stack mu m
+  wait
 }
 
 @test "overlay: what a killed server had not finished is cleaned up" {

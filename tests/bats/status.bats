@@ -133,8 +133,9 @@ assert {json.loads(line)["mountpoint"] for line in sys.stdin} >= set(sys.argv[1:
     # no file of it has one
     assert_equal "$(getfattr -d -m - mnt/2)" ""
   done
-  assert_equal "$(grep -c writev log.none)" 0
-  [ "$(grep -c writev log.some)" -ge 40 ]
+  # answers that are an error; somebody may have emptied the kernel's caches
+  assert_equal "$(grep -c '377.377.377.*iov_len=16}\], 1)' log.none)" 0
+  [ "$(grep -c '377.377.377.*iov_len=16}\], 1)' log.some)" -ge 40 ]
 }
 
 @test "status: other users are not told the host's paths" {

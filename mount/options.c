@@ -125,6 +125,7 @@ const struct mica_opt mica_mount_opts_table[] = {
 	 "squash_to_root, "
 	 "squash_to_uid=N, "
 	 "squash_to_gid=N, writeback=0|1, timeout=SECONDS, threaded=0|1, noxattrs=0|1, "
+	 "xattr_permissions=0|1|2, "
 	 "static_nlink; words that are for fstab alone are ignored",
 	 opt_set_words},
 	{"offset", 0, "N", "the image starts at byte N of the file (K, M, G, T allowed)",

@@ -50,6 +50,7 @@ struct mica_mount_opts {
 	uint64_t offset;    /* bytes */
 	struct mica_opt_list devices;
 	uint64_t cache_bytes; /* 0: the reader's default */
+	unsigned int owners;  /* as xattr_permissions= says; 0: the host's */
 	double timeout;	      /* seconds that the kernel may keep names and attributes */
 	unsigned int threads; /* 0: the default */
 	const char *prefetch; /* a trace of what to have at hand; NULL: nothing */

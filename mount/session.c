@@ -175,6 +175,7 @@ static int open_stack(struct mica_session *s, struct mica_err *err)
 			 (o->flags & MICA_MOUNT_STATIC_NLINK ? MICA_OVL_STATIC_NLINK : 0) |
 			 (o->flags & MICA_MOUNT_NOXATTRS ? MICA_OVL_NOXATTRS : 0) |
 			 (o->flags & MICA_MOUNT_USERXATTR ? MICA_OVL_USERXATTR : 0),
+		.owners = o->owners,
 		.timeout = o->flags & MICA_MOUNT_TIMEOUT ? o->timeout : MICA_OPS_FOREVER,
 		.ids = &o->ids,
 		.cache_bytes = s->cache_bytes,

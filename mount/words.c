@@ -90,6 +90,17 @@ static int word_set_threaded(void *ctx, const char *value, struct mica_err *err)
 	return ret;
 }
 
+static int word_set_owners(void *ctx, const char *value, struct mica_err *err)
+{
+	struct mica_mount_opts *o = ctx;
+	uint64_t n;
+	int ret = mica_opt_uint(value, 0, 2, &n, err);
+
+	if (!ret)
+		o->owners = (unsigned int)n;
+	return ret;
+}
+
 static int word_set_noxattrs(void *ctx, const char *value, struct mica_err *err)
 {
 	struct mica_mount_opts *o = ctx;
@@ -200,6 +211,7 @@ static const struct word words[] = {
 	{"writeback", 0, 0, word_set_writeback},
 	{"timeout", 0, 0, word_set_timeout},
 	{"threaded", 0, 0, word_set_threaded},
+	{"xattr_permissions", 0, 0, word_set_owners},
 	{"noxattrs", 0, 0, word_set_noxattrs},
 	{"static_nlink", MICA_MOUNT_STATIC_NLINK, 0, NULL},
 };

@@ -114,7 +114,7 @@ static int settle(struct copy *c)
 {
 	/* chmod -R is not to wait for the disk at each file; data is */
 	bool data = S_ISREG(c->st.st_mode) && !c->meta;
-	int ret = mica_copy_attrs(&c->from, &c->st, c->fd);
+	int ret = mica_copy_attrs(&c->from, &c->st, c->fd, c->upper->layer.owners);
 
 	if (!ret)
 		ret = mark_origin(c);

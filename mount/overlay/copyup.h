@@ -22,6 +22,8 @@ int mica_copy_up_impure(struct mica_ovl *ovl, struct mica_node *dir);
 
 /* Part of it, for those who give a lower object another place: see copyup_data.c, _attr.c */
 int mica_copy_data(const struct mica_place *from, int to, uint64_t size);
-int mica_copy_attrs(const struct mica_place *from, const struct stat *st, int to);
+/* owners: of the upper directory's layer */
+int mica_copy_attrs(const struct mica_place *from, const struct stat *st, int to,
+		    const char *owners);
 
 #endif

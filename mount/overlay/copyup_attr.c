@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "owners.h"
 #include "xattrs.h"
 
 #define PROC_MAX 32
@@ -42,7 +43,7 @@ static int copy_xattr(const struct mica_place *from, const char *proc, const cha
 	return 0;
 }
 
-static int copy_xattrs(const struct mica_place *from, const char *proc)
+static int copy_xattrs(const struct mica_place *from, const char *proc, bool owners)
 {
 	char shown[MICA_XATTR_NAME_MAX];
 	cleanup_free char *names = NULL;
@@ -58,24 +59,38 @@ static int copy_xattrs(const struct mica_place *from, const char *proc)
 	for (char *name = names; !ret && name < names + n; name += strlen(name) + 1)
 		/* overlayfs' own are about the lower place; escaped ones are a user's */
 		if (mica_overlay_name_show(false, name, shown) &&
-		    mica_overlay_name_show(true, name, shown))
+		    mica_overlay_name_show(true, name, shown) &&
+		    !(owners && mica_owners_reserved(name)))
 			ret = copy_xattr(from, proc, name);
 	return n < 0 ? (int)n : ret;
 }
 
-int mica_copy_attrs(const struct mica_place *from, const struct stat *st, int to)
+static int owner_set(int to, const char *proc, const struct stat *st)
+{
+	if (fchownat(to, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0)
+		return -errno;
+	/* a symlink has no mode of its own */
+	return !S_ISLNK(st->st_mode) && chmod(proc, st->st_mode & 07777) < 0 ? -errno : 0;
+}
+
+static int owner_keep(const char *proc, const struct stat *st, const char *owners)
+{
+	if (!S_ISLNK(st->st_mode) && chmod(proc, mica_owners_mode(st->st_mode)) < 0)
+		return -errno;
+	return mica_owners_store(owners, proc, st);
+}
+
+int mica_copy_attrs(const struct mica_place *from, const struct stat *st, int to,
+		    const char *owners)
 {
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};
 	char proc[PROC_MAX];
 	int ret;
 
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", to);
-	if (fchownat(to, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0)
-		return -errno;
-	/* a symlink has no mode of its own */
-	if (!S_ISLNK(st->st_mode) && chmod(proc, st->st_mode & 07777) < 0)
-		return -errno;
-	ret = copy_xattrs(from, proc);
+	ret = owners ? owner_keep(proc, st, owners) : owner_set(to, proc, st);
+	if (!ret)
+		ret = copy_xattrs(from, proc, owners);
 	if (!ret && utimensat(to, "", times, AT_EMPTY_PATH) < 0)
 		ret = -errno;
 	return ret;

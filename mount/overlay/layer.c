@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "layer_impl.h"
+#include "owners.h"
 #include "xattrs.h"
 
 /* Without the mounts below it, as overlayfs sees a layer, where the caller may ask for that. */
@@ -84,7 +85,14 @@ int mica_place_enter(struct mica_place *place, const char *name, const struct mi
 
 int mica_place_stat(const struct mica_place *place, struct stat *st)
 {
-	return place->layer->image ? mica_in_image_stat(place, st) : mica_in_dir_stat(place, st);
+	int ret;
+
+	if (place->layer->image)
+		return mica_in_image_stat(place, st);
+	ret = mica_in_dir_stat(place, st);
+	if (!ret && place->layer->owners)
+		mica_owners_show(place, st);
+	return ret;
 }
 
 /* The second kind: an empty file that says so, since no device can be made everywhere. */
@@ -130,6 +138,14 @@ bool mica_place_dot_opaque(const struct mica_place *dir)
 	       !mica_in_dir_lookup(dir, DOT_OPAQUE, &found);
 }
 
+static void owners_show(const struct mica_place *dir, const char *name, struct mica_found *found)
+{
+	struct mica_place at = *dir;
+
+	if (!mica_place_enter(&at, name, found))
+		mica_owners_show(&at, &found->st);
+}
+
 int mica_place_lookup(const struct mica_place *dir, const char *name, struct mica_found *out)
 {
 	int ret = -ENOENT;
@@ -140,6 +156,8 @@ int mica_place_lookup(const struct mica_place *dir, const char *name, struct mic
 		ret = mica_in_dir_lookup(dir, name, out);
 	if (ret)
 		return ret == -ENOENT ? dot_whiteout(dir, name, out) : ret;
+	if (dir->layer->owners)
+		owners_show(dir, name, out);
 	out->whiteout = (S_ISCHR(out->st.st_mode) && out->st.st_rdev == makedev(0, 0)) ||
 			whiteout_by_xattr(dir, name, out);
 	return 0;

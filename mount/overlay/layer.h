@@ -26,6 +26,7 @@ struct mica_ovl_layer {
 	int fd;		    /* a directory's, else -1 */
 	uint8_t uuid[16];   /* of the file system, all zeros when unknown */
 	bool userxattr;	    /* overlay attributes are user.overlay.*, see xattrs.h */
+	const char *owners; /* the xattr that has them (owners.h), NULL: as on the host */
 	bool dot_whiteouts; /* files of an image specification's names count, too: see layer.c */
 };
 

@@ -12,6 +12,7 @@
 
 #include "copyup.h"
 #include "lookup.h"
+#include "owners.h"
 #include "upper.h"
 #include "xattrs.h"
 
@@ -140,20 +141,27 @@ static int temp_make(struct mica_upper *u, const char *temp, const struct mica_p
 		     const struct mica_make *what, const char *acl, size_t acl_len)
 {
 	char proc[PROC_MAX];
-	mode_t mode;
+	mode_t mode, on_host;
 	gid_t gid;
 	int ret = inherit(dir, what, acl, &mode, &gid);
 
 	if (ret)
 		return ret;
+	on_host = u->layer.owners ? (mode & S_IFMT) | mica_owners_mode(mode) : mode;
 	if (acl && !S_ISLNK(mode))
-		ret = made_with_acl(u, temp, mode, what, acl, acl_len);
+		ret = made_with_acl(u, temp, on_host, what, acl, acl_len);
 	else
-		ret = object_make(u->work, temp, mode, what);
+		ret = object_make(u->work, temp, on_host, what);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", u->work, temp);
+	if (u->layer.owners)
+		return ret ? ret
+			   : mica_owners_store(u->layer.owners, proc,
+					       &(struct stat){.st_uid = what->uid,
+							      .st_gid = gid,
+							      .st_mode = mode});
 	if (!ret && fchownat(u->work, temp, what->uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		ret = -errno;
 	/* the change of owner took these away */
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", u->work, temp);
 	if (!ret && mode & (S_ISUID | S_ISGID) && !S_ISLNK(mode) && chmod(proc, mode & 07777) < 0)
 		ret = -errno;
 	return ret;
@@ -189,8 +197,8 @@ static int made_in_place(const struct mica_place *at, const struct mica_make *wh
 	struct mica_place to = *at;
 	int ret;
 
-	if (what->uid != geteuid() || what->gid != getegid() || what->mode & (S_ISUID | S_ISGID) ||
-	    (S_ISDIR(what->mode) && at->layer->dot_whiteouts))
+	if (at->layer->owners || what->uid != geteuid() || what->gid != getegid() ||
+	    what->mode & (S_ISUID | S_ISGID) || (S_ISDIR(what->mode) && at->layer->dot_whiteouts))
 		return -EEXIST;
 	ret = mica_place_enter(&to, name, &found);
 	if (ret)
@@ -221,7 +229,7 @@ static int make_locked(struct mica_ovl *ovl, struct mica_node *dir, const char *
 	cleanup_free char *acl = NULL;
 	struct mica_place parent;
 	struct mica_spot n;
-	long acl_len;
+	long acl_len = 0;
 	int ret = mica_node_upper(ovl, dir, &parent);
 
 	if (!ret)

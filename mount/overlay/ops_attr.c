@@ -15,6 +15,7 @@
 #include "files.h"
 #include "layer_impl.h"
 #include "lookup.h"
+#include "owners.h"
 #include "xattrs.h"
 
 void mica_ovl_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
@@ -53,11 +54,13 @@ static int apply(const struct mica_place *at, const struct stat *attr, int set)
 
 	if (ret)
 		return ret;
-	if (set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) &&
-	    fchownat(h.dir, h.name, set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1,
-		     set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1, h.flags) < 0)
+	if (at->layer->owners)
+		ret = mica_owners_change(at, attr, set);
+	else if (set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) &&
+		 fchownat(h.dir, h.name, set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1,
+			  set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1, h.flags) < 0)
 		return -errno;
-	if (set & FUSE_SET_ATTR_MODE)
+	if (!at->layer->owners && set & FUSE_SET_ATTR_MODE)
 		ret = mica_handle_chmod(&h, attr->st_mode & 07777);
 	if (ret || !(set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME |
 			    FUSE_SET_ATTR_MTIME_NOW)))
@@ -166,6 +169,14 @@ static struct mica_node *xattrs_begin(fuse_req_t req, fuse_ino_t id)
 	return NULL;
 }
 
+static int name_store(const struct mica_ovl *ovl, const char *name,
+		      char stored[MICA_XATTR_NAME_MAX])
+{
+	if (ovl->upper.layer.owners && mica_owners_reserved(name))
+		return -EPERM;
+	return mica_overlay_name_store(ovl->upper.layer.userxattr, name, stored);
+}
+
 void mica_ovl_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size)
 {
 	char *buf = size ? mica_session_buffer(fuse_req_userdata(req), size) : NULL;
@@ -177,7 +188,7 @@ void mica_ovl_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t s
 
 	if (!node)
 		return;
-	n = mica_overlay_name_store(ovl->upper.layer.userxattr, name, stored);
+	n = name_store(ovl, name, stored);
 	if (n)
 		n = -ENODATA;
 	if (!n && size && !buf)
@@ -203,6 +214,20 @@ static long names_read(const struct mica_place *at, char **names)
 	return *names ? mica_place_listxattr(at, *names, (size_t)n) : -ENOMEM;
 }
 
+static long without_owners(char *names, long len)
+{
+	long used = 0, n;
+
+	for (char *name = names; name < names + len; name += n) {
+		n = (long)strlen(name) + 1;
+		if (mica_owners_reserved(name))
+			continue;
+		memmove(names + used, name, (size_t)n);
+		used += n;
+	}
+	return used;
+}
+
 void mica_ovl_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
 	struct mica_ovl *ovl = mica_ovl_of(req);
@@ -223,6 +248,8 @@ void mica_ovl_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 	if (n > 0)
 		n = (long)mica_overlay_names_show(ovl->upper.layer.userxattr, trusted, names,
 						  (size_t)n);
+	if (n > 0 && ovl->upper.layer.owners)
+		n = without_owners(names, n);
 	if (size && n > (long)size)
 		n = -ERANGE;
 	reply_bytes(req, names ? names : "", size, n);
@@ -260,7 +287,7 @@ static void xattr_request(fuse_req_t req, fuse_ino_t id, const char *name, const
 
 	if (!node)
 		return;
-	ret = mica_overlay_name_store(ovl->upper.layer.userxattr, name, stored);
+	ret = name_store(ovl, name, stored);
 	pthread_rwlock_rdlock(&ovl->tree);
 	if (!ret)
 		ret = change_xattr(ovl, node, stored, value, size, flags);

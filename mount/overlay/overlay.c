@@ -13,6 +13,7 @@
 #include "files.h"
 #include "layer_impl.h"
 #include "node.h"
+#include "owners.h"
 #include "upper.h"
 
 #ifndef FS_IOC_GETFSUUID
@@ -169,6 +170,8 @@ int mica_ovl_new(const struct mica_ovl_opts *opts, struct mica_ovl **out, struct
 	if (!opts->upper && geteuid() != 0)
 		ovl->upper.layer.userxattr = true;
 	if (lowers_open(ovl, opts, err))
+		return err->code;
+	if (mica_owners_open(ovl, opts->owners, err))
 		return err->code;
 	return root_make(ovl, err);
 }

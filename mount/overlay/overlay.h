@@ -76,6 +76,7 @@ struct mica_ovl_opts {
 	const char *work;
 	unsigned int flags;
 	double timeout;
+	unsigned int owners;	    /* MICA_OWNERS_ of owners.h */
 	const struct mica_ids *ids; /* borrowed for the overlay's life */
 	uint64_t cache_bytes;	    /* of decoded data, for all images together */
 };

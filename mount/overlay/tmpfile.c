@@ -71,6 +71,8 @@ static int tmpfile_make(struct mica_ovl *ovl, struct mica_node *dir, const struc
 	cleanup_fd int fd = -1;
 	int ret = dir->removed ? -ENOENT : mica_copy_up(ovl, dir, UINT64_MAX);
 
+	if (ovl->upper.layer.owners)
+		return -EOPNOTSUPP;
 	if (!ret)
 		ret = mica_node_upper(ovl, dir, &parent);
 	if (!ret)

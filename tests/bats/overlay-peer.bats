@@ -217,3 +217,88 @@ alike k.copy m
 umount m
 E
 }
+
+# owners_stack UPPER, owners_peer UPPER: over low, on m and p
+owners_stack() {
+  "$MICA" mount --quiet low m --upper "$1" -o dot_whiteouts,xattr_permissions=2
+  echo m >>"$(mounts_file)"
+}
+owners_peer() {
+  mkdir -p "$1.work"
+  "$PEER" -o "lowerdir=low,upperdir=$1,workdir=$1.work,xattr_permissions=2" p
+  echo p >>"$(mounts_file)"
+}
+
+# owners_list DIR: owners, modes and contents
+owners_list() {
+  (cd "$1" && find . -printf '%p %y %m %U:%G\n' | sort && find . -type f -exec sha256sum {} + | sort)
+}
+
+owners_change() {
+  (
+    cd "$1" || exit
+    chown 5:7 two
+    chmod 0640 two
+    chown 11:12 three
+    mkdir -m 2750 made
+    echo in >made/in
+    chmod 4711 made/in
+    chown 3:70000 made
+    chmod 0311 dir
+    echo more >>dir/one
+    chmod 0755 .
+  )
+}
+
+@test "peer: owners and modes that are kept in an xattr" {
+  require_root
+  require_fuse
+  require_command "$PEER"
+  mkdir -p low/dir m p mu pu
+  echo one >low/dir/one
+  echo two >low/two
+  echo three >low/three
+  chmod 0600 low/two
+  setfattr -n user.colour -v grey low/two
+  # the older of two names, which all versions of the peer know
+  setfattr -n user.fuseoverlayfs.override_stat -v 0:0:555 mu
+  owners_stack mu
+  owners_peer pu
+  owners_change m
+  # the peer does not keep all of it, so what it shows itself is what counts
+  owners_change p
+  assert_equal "$(stat -c '%a %u:%g' m/two m/three m/made m/made/in)" "640 5:7
+644 11:12
+2750 3:70000
+4711 0:0"
+  # the host has none of it, and users do not get at it
+  assert_equal "$(stat -c '%a %u:%g' mu/two mu/made/in)" "755 0:0
+755 0:0"
+  assert_equal "$(getfattr --only-values -n user.fuseoverlayfs.override_stat mu/two)" 5:7:640
+  run -0 getfattr -d -m - m/two
+  assert_has colour
+  assert_lacks override
+  run ! setfattr -n user.containers.override_stat -v 0:0:4777 m/two
+  run ! getfattr -n user.containers.override_stat m/two
+  # a change of owner takes privileges, but not from directories
+  chown 0:0 m/made/in m/made
+  assert_equal "$(stat -c %a m/made/in m/made)" "711
+2750"
+  owners_list m >m.list
+  owners_list p >p.list
+  unmount m && unmount p
+  # each under the other
+  owners_stack pu
+  owners_peer mu
+  diff m.list <(owners_list p)
+  diff p.list <(owners_list m)
+  unmount m && unmount p
+  # a layer that is kept so, below
+  mkdir upper2
+  "$MICA" mount --quiet low mu m --upper upper2 -o dot_whiteouts,xattr_permissions=2
+  echo m >>"$(mounts_file)"
+  assert_equal "$(stat -c '%a %u:%g' m/two)" "640 5:7"
+  echo more >>m/two
+  assert_equal "$(getfattr --only-values -n user.containers.override_stat upper2/two)" 5:7:640
+  assert_equal "$(stat -c '%a %u:%g' m/two)" "640 5:7"
+}

@@ -22,6 +22,8 @@ struct search {
 	unsigned int below;	/* layers of less depth than this are still to be asked */
 	bool found, done;
 	bool data_below; /* what is found is a file's metadata alone */
+	bool bare;	 /* the part that was found last has no attribute of overlayfs */
+	bool upper_bare; /* nor has the upper one */
 	/*
 	 * What a redirect says of the layers below: nothing, then they are asked for the name; a
 	 * sibling's name; or, from "/" on, a path from their roots.
@@ -59,12 +61,14 @@ static int directory_judge(struct search *s, const struct mica_place *at, const 
 {
 	char value[PATH_MAX];
 
-	if ((mica_overlay_value(at, "opaque", value, sizeof(value)) == 1 && *value == 'y') ||
+	s->bare = mica_overlay_bare(at);
+	if ((!s->bare && mica_overlay_value(at, "opaque", value, sizeof(value)) == 1 &&
+	     *value == 'y') ||
 	    mica_place_dot_opaque(at)) {
 		s->done = true;
 		return 0;
 	}
-	if (mica_overlay_value(at, "redirect", value, sizeof(value)) > 0)
+	if (!s->bare && mica_overlay_value(at, "redirect", value, sizeof(value)) > 0)
 		return redirect_set(s, value, step);
 	return 0;
 }
@@ -79,8 +83,9 @@ static int file_judge(struct search *s, const struct mica_place *at, const struc
 {
 	char value[PATH_MAX];
 
-	s->data_below =
-		S_ISREG(st->st_mode) && st->st_size && mica_overlay_marked(at, "metacopy", NULL);
+	s->bare = mica_overlay_bare(at);
+	s->data_below = !s->bare && S_ISREG(st->st_mode) && st->st_size &&
+			mica_overlay_marked(at, "metacopy", NULL);
 	s->done = !s->data_below;
 	if (s->done)
 		return 0;
@@ -143,7 +148,9 @@ static int upper_part(struct search *s)
 	if (!ret)
 		ret = s->done ? file_judge(s, &at, &found.st, NULL) : directory_judge(s, &at, NULL);
 	s->node->metacopy = s->data_below;
-	if (!ret && !S_ISDIR(found.st.st_mode) && found.st.st_nlink > 1 && s->ovl->upper.indexed)
+	s->upper_bare = s->bare;
+	if (!ret && !s->bare && !S_ISDIR(found.st.st_mode) && found.st.st_nlink > 1 &&
+	    s->ovl->upper.indexed)
 		s->node->indexed = mica_overlay_marked(&at, "nlink", NULL);
 	if (!ret && *s->redirect)
 		ret = redirect_keep(s);
@@ -301,6 +308,8 @@ static uint64_t number_of(struct search *s)
 	if (S_ISDIR(s->node->type) || !s->node->upper)
 		return s->lower_number ? s->lower_number
 				       : mica_ovl_number(&s->ovl->upper.layer, s->st.st_ino);
+	if (s->upper_bare)
+		return mica_ovl_number(&s->ovl->upper.layer, s->st.st_ino);
 	if (mica_node_upper(s->ovl, s->node, &at))
 		return 0;
 	n = mica_overlay_value(&at, "origin", (char *)origin.bytes, sizeof(origin.bytes));

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ESCAPE "overlay."
+#define ESCAPE	  "overlay."
+#define NAMES_MAX 1024 /* of an object that is asked for all of them at once */
 
 static const char *prefix(bool userxattr)
 {
@@ -42,6 +43,18 @@ bool mica_overlay_marked(const struct mica_place *place, const char *key, char *
 
 	if (value)
 		*value = buf[0];
+	return n >= 0;
+}
+
+bool mica_overlay_bare(const struct mica_place *place)
+{
+	char names[NAMES_MAX];
+	long n = place->layer->image ? -1 : mica_place_listxattr(place, names, sizeof(names));
+
+	for (const char *name = names; n > 0 && name < names + n; name += strlen(name) + 1)
+		if (!strncmp(name, prefix(true), strlen(prefix(true))) ||
+		    !strncmp(name, prefix(false), strlen(prefix(false))))
+			return false;
 	return n >= 0;
 }
 

@@ -25,6 +25,12 @@ bool mica_overlay_marked(const struct mica_place *place, const char *key, char *
 /* The value of an attribute, NUL-terminated; its length, or -ENODATA and the like. */
 long mica_overlay_value(const struct mica_place *place, const char *key, char *buf, size_t cap);
 
+/*
+ * True when an object in a directory is known to have no attribute of overlayfs: most have none, and one
+ * listing says so for all of them. Images are not asked, there each question is cheap.
+ */
+bool mica_overlay_bare(const struct mica_place *place);
+
 /* What is stored for a user's name. -ERANGE: it becomes too long; -EPERM: it is not a user's */
 int mica_overlay_name_store(bool userxattr, const char *name, char out[MICA_XATTR_NAME_MAX]);
 

@@ -229,6 +229,23 @@ list_access() {
   )
 }
 
+@test "overlay: what hides is seen among many attributes, and with none beside it" {
+  sample
+  stack mu m
+  rm -r m/dir m/deep
+  mkdir m/dir m/deep
+  local i name
+  for i in $(seq 12); do
+    name=$(printf 'user.%0200d' "$i")
+    setfattr -n "$name" -v "$i" m/dir
+  done
+  unmount m
+  stack mu m
+  assert_equal "$(ls m/dir m/deep)" "$(printf 'm/deep:\n\nm/dir:')"
+  assert_equal "$(getfattr --absolute-names m/dir | grep -c user)" 12
+  assert_equal "$(getfattr --absolute-names m/deep)" ""
+}
+
 @test "overlay: more directories than descriptors" {
   sample
   mkdir -p mu m

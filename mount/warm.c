@@ -73,7 +73,8 @@ int mica_warm_new(const struct mica_warm_opts *opts, struct mica_warm **out, str
 		mica_warm_free(w);
 		return mica_err_nomem(err);
 	}
-	memcpy(w->images, opts->images, images_size);
+	if (images_size)
+		memcpy(w->images, opts->images, images_size);
 	w->image_count = opts->image_count;
 	/* what comes next must not push out what comes first */
 	w->decode_max = opts->cache_bytes / 4 * 3;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define WATCH_NS 1000000 /* a request that takes longer does not hold up the others */
+#define WAKE_NS	 5000000 /* after that a thread is woken once more */
 
 struct worker {
 	struct mica_server *server;
@@ -120,16 +121,14 @@ static void fail(struct mica_server *s, int error)
 	tell(s);
 }
 
-/* The leader's next request; false: there are none any more. Only here it can be cancelled. */
+/* The leader's next request; false: there are none any more. */
 static bool receive(struct worker *w)
 {
 	int n;
 
-	do {
-		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	do
 		n = fuse_session_receive_buf(w->server->fuse, &w->buf);
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	} while (n == -EINTR && !fuse_session_exited(w->server->fuse));
+	while (n == -EINTR && !fuse_session_exited(w->server->fuse));
 	if (n > 0)
 		return true;
 	fail(w->server, n == -EINTR ? 0 : n);
@@ -177,7 +176,6 @@ static void *work(void *arg)
 	struct worker *w = arg;
 
 	w->self = pthread_self();
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	while (wait_to_lead(w->server) && lead(w))
 		;
 	return NULL;
@@ -248,23 +246,42 @@ int mica_server_new(struct fuse_session *fuse, unsigned int threads, struct mica
 	return 0;
 }
 
+static void wake(int signal)
+{
+	(void)signal;
+}
+
+/* It may be waiting for a request, or be about to: then a signal must come once more. */
+static void worker_end(pthread_t thread)
+{
+	struct timespec until;
+
+	do {
+		pthread_kill(thread, SIGUSR1);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += WAKE_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+	} while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT);
+}
+
 static void stop(struct mica_server *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
 	pthread_cond_broadcast(&s->lead);
 	pthread_mutex_unlock(&s->lock);
-	/* no more begin now; one may be waiting for a request */
 	for (unsigned int i = 0; i < s->count; i++)
-		pthread_cancel(s->workers[i].thread);
-	for (unsigned int i = 0; i < s->count; i++)
-		pthread_join(s->workers[i].thread, NULL);
+		worker_end(s->workers[i].thread);
 }
 
 int mica_server_run(struct mica_server *s)
 {
+	const struct sigaction woken = {.sa_handler = wake}; /* and no SA_RESTART */
+	struct sigaction before;
 	bool led;
 
+	sigaction(SIGUSR1, &woken, &before);
 	pthread_mutex_lock(&s->lock);
 	fill_vacancy(s);
 	led = s->count;
@@ -272,6 +289,7 @@ int mica_server_run(struct mica_server *s)
 	if (led)
 		watch(s);
 	stop(s);
+	sigaction(SIGUSR1, &before, NULL);
 	fuse_session_reset(s->fuse);
 	return led ? s->error : -EAGAIN;
 }

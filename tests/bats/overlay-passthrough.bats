@@ -60,14 +60,15 @@ a_stack() {
   a_stack --upper upper
   require_passthrough
   cp m/file m/copy
-  local pid
+  local pid tracer
   pid=$("$MICA" status --json m | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
   strace -f -qq -p "$pid" -e trace=pread64,pwrite64,preadv,pwritev -o log &
+  tracer=$!
   sleep 1
   cat m/copy >/dev/null
   dd if=/dev/zero of=m/copy bs=64K count=3 conv=notrunc status=none
   cmp -n 196608 m/copy /dev/zero
-  kill %1
+  kill "$tracer"
   wait
   assert_equal "$(grep -c 'pread\|pwrite' log)" 0
   cmp m/copy upper/copy

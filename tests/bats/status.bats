@@ -109,7 +109,7 @@ assert {json.loads(line)["mountpoint"] for line in sys.stdin} >= set(sys.argv[1:
 
 @test "mount: the kernel asks once for xattrs of an image that has none" {
   a_mount
-  local pid i
+  local pid i tracer
   for i in {1..40}; do echo "$i" >"src/$i"; done
   setfacl -b src/1
   mkimage none src
@@ -123,12 +123,13 @@ assert {json.loads(line)["mountpoint"] for line in sys.stdin} >= set(sys.argv[1:
     if [ $i = none ]; then assert_has "Operation not supported"; else assert_status 0; fi
     pid=$("$MICA" status --json mnt | member pid)
     strace -f -qq -p "$pid" -e trace=writev -o log.$i &
+    tracer=$!
     for _ in {1..50}; do
       grep -q "State:.*\(tracing\|S\)" "/proc/$pid/status" && grep -q 'TracerPid:\s*[1-9]' "/proc/$pid/status" && break
       sleep 0.1
     done
     getfattr -n user.c mnt/* &>/dev/null || true
-    kill %1
+    kill "$tracer"
     wait
     # no file of it has one
     assert_equal "$(getfattr -d -m - mnt/2)" ""

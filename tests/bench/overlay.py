@@ -59,7 +59,8 @@ def tmpfs(directory):
     try:
         yield directory
     finally:
-        mounts.run("umount", directory)
+        # the server of the stack may need a moment to go
+        mounts.run("umount", "-l", directory)
         os.rmdir(directory)
 
 
